@@ -10,7 +10,9 @@ def normalize_rows(matrix: NDArray[np.floating]) -> NDArray[np.float32]:
     """L2-normalised copy, (n, d) float32; a zero row stays zero."""
     rows = np.asarray(matrix, dtype=np.float32)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms == 0, np.float32(1), norms).astype(np.float32)
+    norms[norms == 0] = 1.0
+    normalized: NDArray[np.float32] = (rows / norms).astype(np.float32, copy=False)
+    return normalized
 
 
 def top_k(scores: NDArray[np.floating], k: int, ordinals: NDArray[np.integer] | None = None) -> Ranking:

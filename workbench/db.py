@@ -1,0 +1,227 @@
+"""One SQLite database per project: tables, engine (WAL), short write transactions, embedded schema steps."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from workbench.errors import WorkbenchError
+
+WRITE_BATCH = 2000
+"""Rows of one bulk-insert transaction at most: keeps a label write under 20 ms beside an import."""
+
+metadata = sa.MetaData()
+
+
+def _column(name: str, kind: Any, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, kind, nullable=options.pop("nullable", False), **options)
+
+
+def _key(name: str = "id") -> sa.Column[Any]:
+    return sa.Column(name, sa.Integer, primary_key=True)
+
+
+def _owner(name: str, table: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False, index=True)
+
+
+corpora = sa.Table(
+    "corpora",
+    metadata,
+    _key(),
+    _column("name", sa.Text),
+    _column("version", sa.Integer),
+    _column("fingerprint", sa.Text),
+    _column("source", sa.Text),
+    _column("source_fingerprint", sa.Text),
+    _column("spec", sa.JSON),
+    _column("columns", sa.JSON),
+    _column("documents", sa.Integer),
+    _column("has_images", sa.Boolean),
+    _column("created_at", sa.Float),
+    _column("report", sa.JSON),
+    sa.UniqueConstraint("name", "version"),
+)
+documents = sa.Table(
+    "documents",
+    metadata,
+    _key(),
+    sa.Column("corpus_id", sa.ForeignKey("corpora.id", ondelete="CASCADE"), nullable=False),
+    _column("ordinal", sa.Integer),
+    _column("doc_id", sa.Text),
+    _column("title", sa.Text),
+    _column("text", sa.Text),
+    _column("image", sa.Text, nullable=True),
+    _column("metadata", sa.Text),
+    _column("content_hash", sa.Text),
+    sa.UniqueConstraint("corpus_id", "ordinal"),
+    sa.UniqueConstraint("corpus_id", "doc_id"),
+)
+query_sets = sa.Table(
+    "query_sets",
+    metadata,
+    _key(),
+    _column("name", sa.Text, unique=True),
+    _owner("corpus_id", "corpora"),
+    _column("source", sa.Text),
+    _column("created_at", sa.Float),
+    _column("report", sa.JSON),
+)
+queries = sa.Table(
+    "queries",
+    metadata,
+    _key(),
+    sa.Column("query_set_id", sa.ForeignKey("query_sets.id", ondelete="CASCADE"), nullable=False),
+    _column("ordinal", sa.Integer),
+    _column("query_id", sa.Text),
+    _column("text", sa.Text),
+    _column("image", sa.Text, nullable=True),
+    sa.UniqueConstraint("query_set_id", "ordinal"),
+    sa.UniqueConstraint("query_set_id", "query_id"),
+)
+judgments = sa.Table(
+    "judgments",
+    metadata,
+    _key(),
+    sa.Column("query_set_id", sa.ForeignKey("query_sets.id", ondelete="CASCADE"), nullable=False),
+    _column("query_id", sa.Text),
+    _column("doc_id", sa.Text),
+    _column("label_set", sa.Text),
+    _column("annotator", sa.Text),
+    _column("relevance", sa.Integer, nullable=True),
+    _column("is_hard_negative", sa.Boolean),
+    _column("note", sa.Text),
+    _column("source", sa.Text),
+    _column("content_hash", sa.Text),
+    _column("updated_at", sa.Float),
+    sa.UniqueConstraint("query_set_id", "query_id", "doc_id", "label_set", "annotator"),
+)
+judgment_events = sa.Table(
+    "judgment_events",
+    metadata,
+    _key(),
+    sa.Column("query_set_id", sa.ForeignKey("query_sets.id", ondelete="CASCADE"), nullable=False, index=True),
+    _column("query_id", sa.Text),
+    _column("doc_id", sa.Text),
+    _column("label_set", sa.Text),
+    _column("annotator", sa.Text),
+    _column("before", sa.JSON, nullable=True),
+    _column("after", sa.JSON, nullable=True),
+    _column("at", sa.Float),
+)
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _column("kind", sa.Text, index=True),
+    _column("name", sa.Text),
+    sa.Column("corpus_id", sa.ForeignKey("corpora.id", ondelete="CASCADE"), nullable=True, index=True),
+    _column("spec", sa.JSON),
+    _column("inputs", sa.JSON),
+    _column("manifest", sa.JSON),
+    _column("bytes", sa.Integer),
+    _column("created_at", sa.Float),
+)
+runs = sa.Table(
+    "runs",
+    metadata,
+    _key(),
+    _column("name", sa.Text),
+    _owner("query_set_id", "query_sets"),
+    sa.Column("artifact_id", sa.ForeignKey("artifacts.id", ondelete="SET NULL"), nullable=True),
+    _column("pipeline", sa.JSON),
+    _column("created_at", sa.Float),
+)
+run_metrics = sa.Table(
+    "run_metrics",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("measure", sa.Text, primary_key=True),
+    sa.Column("query_id", sa.Text, primary_key=True),
+    _column("value", sa.Float),
+)
+saved_views = sa.Table(
+    "saved_views",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _column("page", sa.Text),
+    _column("name", sa.Text),
+    _column("state", sa.JSON),
+    _column("created_at", sa.Float),
+)
+settings = sa.Table(
+    "settings",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    _column("value", sa.JSON),
+)
+
+
+def make_engine(path: Path) -> sa.Engine:
+    """An engine on one SQLite file, set up as measured best for one writer beside readers and a worker.
+
+    WAL, synchronous NORMAL, 30 s busy timeout, foreign keys on. Transactions begin by hand (see `Database`), because
+    a deferred transaction that turns into a writer fails at once with "database is locked".
+    """
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(raw: sqlite3.Connection, _record: object) -> None:
+        raw.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN DEFERRED")
+
+    return engine
+
+
+class Database:
+    """The project's database. Raises `WorkbenchError` on a file that is damaged or from a newer version."""
+
+    def __init__(self, path: Path) -> None:
+        from workbench.migrations import upgrade
+
+        self.path = path
+        self.engine = make_engine(path)
+        try:
+            with self.write() as connection:
+                upgrade(connection)
+        except sa.exc.DatabaseError as error:
+            self.engine.dispose()
+            raise WorkbenchError(
+                f"The database {path.name} of “{path.parent.name}” cannot be read: {error.orig}.",
+                "Put a copy from a backup in its place.",
+            ) from error
+        except WorkbenchError:
+            self.engine.dispose()
+            raise
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one state of the database."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """An immediate transaction: keep it short, at most `WRITE_BATCH` rows, no model work inside."""
+        with self.engine.connect().execution_options(immediate=True) as connection, connection.begin():
+            yield connection
+
+    def backup(self, target: Path) -> None:
+        """Write one consistent copy of the database to `target`, also while others write."""
+        with sqlite3.connect(self.path) as source, sqlite3.connect(target) as copy:
+            source.backup(copy)
+        source.close()
+        copy.close()
+
+    def close(self) -> None:
+        self.engine.dispose()

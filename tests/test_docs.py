@@ -1,0 +1,57 @@
+"""Documentation that can fail: the names and paths it uses are real."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "docs/architecture.md", ROOT / "docs/extending.md", ROOT / "CONTRIBUTING.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_paths_exist(page):
+    named = re.findall(
+        r"`((?:workbench|ui|docs|assets|tests|benchmarks|scripts)/[\w./-]*\w/?|launch\.py)`", page.read_text()
+    )
+    assert named, f"{page.name} names no file"
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert not missing
+
+
+def test_every_plug_in_is_documented():
+    from workbench.encoders import ENCODERS
+    from workbench.indices import INDICES
+    from workbench.readers import READERS
+
+    text = (ROOT / "docs/extending.md").read_text()
+    for registry in (READERS, ENCODERS, INDICES):
+        for name in registry.names():
+            assert f"`{name}`" in text, f"{registry.kind} {name} is not in docs/extending.md"
+
+
+def test_every_page_is_documented_and_has_its_workflow():
+    text = (ROOT / "docs/architecture.md").read_text()
+    for page in sorted((ROOT / "ui/pages").glob("[a-z]*.py")):
+        assert f"ui/pages/{page.name}" in text
+        if page.stem not in ("home", "jobs"):
+            assert (ROOT / "workbench/workflows" / page.name).exists()
+
+
+def test_pictures_in_the_readme_exist():
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)|<img[^>]+src=\"([^\"]+)\"", (ROOT / "README.md").read_text())
+    assert pictures
+    for first, second in pictures:
+        assert (ROOT / (first or second)).exists()
+
+
+def test_no_path_of_a_machine_and_no_registry_host_is_in_the_repository():
+    hosts = ["pypi" + ".org", "files.python" + "hosted.org", "registry.npm" + "js.org", "deb.deb" + "ian.org"]
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
+        if not path.is_file() or parts[0] in (".git", ".venv", "projects") or path.stat().st_size > 500_000:
+            continue
+        if path.suffix in (".py", ".md", ".txt", ".toml", ".css", ".mjs", ".js", "") or parts[0] == ".ci":
+            text = path.read_text(errors="replace")
+            for bad in ["/" + "work/main", "/" + "opt/wb", *hosts]:
+                assert bad not in text, f"{path} holds {bad}"

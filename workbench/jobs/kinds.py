@@ -1,0 +1,89 @@
+"""The kinds of jobs: name → workflow function, and how plain JSON arguments become specs."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import BadInput
+from workbench.registry import unknown_name
+from workbench.specs import EncodeSpec, ImportSpec, IndexSpec
+
+TABLE = "workbench.jobs.kinds:KINDS"
+Adapter = Callable[[Any, str], Any]
+"""`adapter(value, device)` → what the workflow takes; `device` is the worker's."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`target` is "module:function", imported in the child only; it is called as f(project, **arguments, progress=)."""
+
+    target: str
+    adapters: Mapping[str, Adapter] = field(default_factory=dict)
+
+    def load(self) -> Callable[..., Any]:
+        """The workflow function."""
+        module, name = self.target.split(":")
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return found
+
+    def adapt(self, arguments: Mapping[str, Any], device: str) -> dict[str, Any]:
+        """The arguments as the workflow takes them. Raises `BadInput` on a wrong spec."""
+        return {
+            name: self.adapters[name](value, device) if name in self.adapters else value
+            for name, value in arguments.items()
+        }
+
+
+def _path(value: str | None, device: str) -> Path | None:
+    return None if value is None else Path(value)
+
+
+def _import_spec(value: Mapping[str, Any], device: str) -> ImportSpec:
+    return ImportSpec.from_dict(value)
+
+
+def _index_spec(value: Mapping[str, Any] | str, device: str) -> IndexSpec:
+    return IndexSpec(factory=value) if isinstance(value, str) else IndexSpec.from_dict(value)
+
+
+def _encode_spec(value: Mapping[str, Any], device: str) -> EncodeSpec:
+    """The spec with the device as the child sees it: a worker of one GPU shows it that one alone, as `cuda`."""
+    spec = EncodeSpec.from_dict(value)
+    kind, _, number = device.partition(":")
+    if spec.device not in ("auto", "cpu") and spec.device.partition(":")[0] != kind:
+        raise BadInput(
+            f"The settings ask for {spec.device}, but this job was queued for {device}.",
+            f"Queue it for {spec.device}, or set the device to auto.",
+        )
+    return replace(spec, device=kind) if spec.device == "auto" or (number and spec.device != "cpu") else spec
+
+
+KINDS: dict[str, Kind] = {
+    "import": Kind("workbench.workflows.corpus:import_corpus", {"path": _path, "spec": _import_spec}),
+    "queries": Kind("workbench.workflows.corpus:import_queries", {"path": _path, "qrels": _path}),
+    "encode": Kind("workbench.workflows.encode:encode_corpus", {"spec": _encode_spec}),
+    "index": Kind("workbench.workflows.index:build_index", {"spec": _index_spec}),
+    "demo": Kind("workbench.workflows.demo:build_demo"),
+}
+
+
+def load_kind(table: str, name: str) -> Kind:
+    """The kind `name` of the table at "module:attribute". Raises `NotFound` listing the kinds there are."""
+    module, attribute = table.split(":")
+    kinds: Mapping[str, Kind] = getattr(importlib.import_module(module), attribute)
+    if name not in kinds:
+        raise unknown_name("kind of job", name, kinds)
+    return kinds[name]
+
+
+def as_result(value: Any) -> dict[str, Any]:
+    """What a workflow returned, as the plain dict that is stored."""
+    if value is None:
+        return {}
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a workflow returned {type(value).__name__}: a dataclass, a mapping or None is wanted")

@@ -1,0 +1,206 @@
+"""Dense text encoders that sentence-transformers loads: the model's own modules, pooling and prompts."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.checkpoints import (
+    Located,
+    folder_revision,
+    hub_snapshot,
+    known_model_ids,
+    load_failure,
+    locate,
+    resolve_device,
+    resolve_dtype,
+)
+from workbench.encoders.base import Encoder, Role
+from workbench.encoders.catalogue import CatalogueEntry, known_model
+from workbench.encoders.inference import Runner
+from workbench.errors import BadInput
+from workbench.scoring import normalize_rows
+from workbench.specs import DenseSpec, EncoderSpec, EncodeSpec
+from workbench.types import Progress
+
+PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
+OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl"}
+"""Architectures whose position table begins with two entries that no token uses."""
+
+
+class DenseEncoder(Encoder):
+    """One vector per text. What the spec leaves open is as the model's own files say, and recorded by `describe`."""
+
+    output: ClassVar[Literal["dense", "sparse"]] = "dense"
+
+    def __init__(self, spec: DenseSpec, model: Any, run: EncodeSpec, located: Located) -> None:
+        """`model` is a SentenceTransformer as loaded. Raises `BadInput` where the spec asks for more than it has."""
+        self._spec = spec
+        self._model = model
+        self._folder = located.folder or hub_snapshot(spec.model, spec.revision)
+        self._prompts = {role: chosen_prompt(role, spec, model) for role in PROMPT_NAMES}
+        self._max_length = applied_max_length(spec, model)
+        self._dim = applied_dim(spec, model)
+        self._dtype = resolve_dtype(run.dtype, model.device.type, str(model.dtype).removeprefix("torch."))
+        self._revision = self._find_revision(located)
+        self._runner = Runner(model, str(model.device), self._dtype, run.batch_tokens)
+        self.warnings = self._find_warnings()
+
+    @classmethod
+    def open(cls, spec: EncoderSpec, run: EncodeSpec, state: Path | None = None) -> Self:
+        """Load the model. Raises `NotFound` or `BadInput` with a sentence where it cannot be."""
+        if not isinstance(spec, DenseSpec):
+            raise TypeError(f"a DenseSpec is needed, not {type(spec).__name__}")
+        located = locate(spec.model)
+        return cls(spec, load_model(spec, located, run), run, located)
+
+    @property
+    def dim(self) -> int:
+        return self._dim
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(weight.numel() * weight.element_size() for weight in self._model.parameters())
+
+    def describe(self) -> dict[str, Any]:
+        pooling = pooling_module(self._model)
+        return {
+            "family": "dense",
+            "model": self._spec.model,
+            "revision": self._revision,
+            "modules": [type(module).__name__ for module in self._model],
+            "pooling": pooling_name(self._model),
+            "prompt_in_pooling": bool(getattr(pooling, "include_prompt", True)),
+            "query_prompt": self._prompts["query"],
+            "document_prompt": self._prompts["document"],
+            "max_length": self._max_length,
+            "dim": self._dim,
+            "normalize": self._spec.normalize,
+            "dtype": self._dtype,
+            "similarity": self._model.similarity_fn_name,
+            "trust_remote_code": self._spec.trust_remote_code,
+            "versions": {name: version(name) for name in ("sentence-transformers", "transformers", "torch")},
+        }
+
+    def effective_query(self, text: str) -> str:
+        return self._prompts["query"] + text
+
+    def _encode(self, texts: list[str], role: Role, progress: Progress) -> NDArray[np.float32]:
+        rows = self._runner.run(texts, self._prompts[role], role, progress)[:, : self._dim]
+        return normalize_rows(rows) if self._spec.normalize else np.ascontiguousarray(rows)
+
+    def _find_revision(self, located: Located) -> str:
+        """The hub's commit, else a hash over the local files."""
+        if located.folder is not None:
+            return folder_revision(located.folder)
+        return self._folder.name if self._folder is not None else self._spec.revision or "unknown"
+
+    def _find_warnings(self) -> list[str]:
+        found: list[str] = []
+        known = known_model([self._spec.model, *(known_model_ids(self._folder) if self._folder else [])])
+        if known is not None:
+            found += missing_prompts(known, self._prompts)
+        if self._revision == "unknown":
+            found.append(
+                f"The revision of “{self._spec.model}” could not be found out: a newer one counts as the same."
+            )
+        if self._folder is not None and not (self._folder / "modules.json").is_file():
+            found.append(
+                f"“{self._spec.model}” does not say how its tokens are pooled (it has no modules.json): "
+                f"{pooling_name(self._model)} pooling is used."
+            )
+        if self._spec.normalize and self._model.similarity_fn_name == "dot":
+            found.append("This model compares by dot product, but its vectors are scaled to length 1 here.")
+        return found
+
+
+def load_model(spec: DenseSpec, located: Located, run: EncodeSpec) -> Any:
+    """The SentenceTransformer of `spec` on the run's device. Raises what `load_failure` makes of an error."""
+    import torch
+    from safetensors import SafetensorError
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    device = resolve_device(run.device)
+    on_cpu = device == "cpu"
+    logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(
+            located.source,
+            device=device,
+            revision=spec.revision,
+            trust_remote_code=spec.trust_remote_code,
+            local_files_only=located.folder is not None,
+            model_kwargs={"dtype": torch.float32 if on_cpu or run.dtype == "float32" else "auto"},
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, SafetensorError) as error:
+        raise load_failure(spec.model, error) from error
+
+
+def chosen_prompt(role: Role, spec: DenseSpec, model: Any) -> str:
+    """The text put before each input, exactly: the spec's, else the model's for the role, else its default one.
+
+    A default prompt that is named after the other role is not taken.
+    """
+    given = spec.query_prompt if role == "query" else spec.document_prompt
+    if given is not None:
+        return given
+    own = next((model.prompts[name] for name in PROMPT_NAMES[role] if model.prompts.get(name)), "")
+    default = model.default_prompt_name
+    others = {name for other, names in PROMPT_NAMES.items() if other != role for name in names}
+    if not own and default and default not in others:
+        own = model.prompts.get(default) or ""
+    return str(own)
+
+
+def applied_max_length(spec: DenseSpec, model: Any) -> int | None:
+    """Tokens that are read of a text; None where the model has no limit. Raises `BadInput` above what it can read."""
+    if spec.max_length is not None:
+        config = getattr(model[0], "config", None)
+        limit = getattr(config, "max_position_embeddings", None)
+        if limit is not None and getattr(config, "model_type", "") in OFFSET_POSITIONS:
+            limit -= 2
+        if limit is not None and 0 < limit < spec.max_length:
+            raise BadInput(
+                f"max_length is {spec.max_length}, but “{spec.model}” reads at most {limit} tokens.",
+                f"Choose {limit} or less.",
+            )
+        model.max_seq_length = spec.max_length
+    length = model.max_seq_length
+    return int(length) if length is not None and length < 1 << 30 else None
+
+
+def applied_dim(spec: DenseSpec, model: Any) -> int:
+    """Dimensions kept: the spec's, else the model's. Raises `BadInput` where it has fewer."""
+    own = model.get_embedding_dimension()
+    if own is None:
+        raise BadInput(f"“{spec.model}” does not say how many dimensions its vectors have.", "Choose another model.")
+    if spec.dim is not None and spec.dim > own:
+        raise BadInput(f"dim is {spec.dim}, but the vectors of “{spec.model}” have {own} dimensions.")
+    return int(spec.dim or own)
+
+
+def pooling_module(model: Any) -> Any:
+    """The model's pooling module, or None."""
+    return next((module for module in model if type(module).__name__ == "Pooling"), None)
+
+
+def pooling_name(model: Any) -> str:
+    """How token vectors become one, in the model's own word; the class of its first module where it does not pool."""
+    pooling = pooling_module(model)
+    if pooling is None:
+        return type(model[0]).__name__
+    mode = pooling.pooling_mode
+    return mode if isinstance(mode, str) else "+".join(mode)
+
+
+def missing_prompts(known: CatalogueEntry, applied: dict[Role, str]) -> list[str]:
+    """A sentence for each prompt that the model is known to expect and that is not set."""
+    expected: dict[Role, str] = {"query": known.query_prompt, "document": known.document_prompt}
+    return [
+        f"{known.hub} expects the {role} prompt “{prompt}” and none is set: results will be worse."
+        for role, prompt in expected.items()
+        if prompt and not applied[role]
+    ]

@@ -1,0 +1,12 @@
+"""Vectors → rankings. One class per way of searching; a kind of FAISS index is a factory string, not a class."""
+
+from workbench.registry import Registry
+
+INDICES = Registry(
+    "index",
+    {
+        "faiss": "workbench.indices.faiss_index:FaissIndex",
+        "inverted": "workbench.indices.inverted:InvertedIndex",
+        "exact": "workbench.indices.exact:ExactIndex",
+    },
+)

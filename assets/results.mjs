@@ -1,0 +1,221 @@
+// Listings (ranked hits, document tables, the document panel): one delegated click handler for each, one key handler
+// for the page. Nothing here reads a corpus's text as HTML: rows are drawn and escaped in Python.
+
+const listings = new Set();
+let active = null; // the listing that keys move through
+let help = null;
+
+const KEYS = [
+  ["/", "write a query"],
+  ["j  ↓", "next"],
+  ["k  ↑", "previous"],
+  ["Enter", "open the document"],
+  ["e", "more of the text, or less"],
+  ["m", "more like this"],
+  ["n  p", "next page, previous page"],
+  ["Esc", "close, then leave the list"],
+  ["?", "these keys"],
+];
+
+export function mount(element, { props, watch, events }) {
+  const listing = { element, props, events, at: -1, timer: 0 };
+  element.classList.add("wb-listing");
+  element.addEventListener("click", (event) => click(listing, event));
+  element.addEventListener("error", (event) => broken(event.target), true);
+  watch("value", () => refresh(listing, true));
+  watch("open", () => refresh(listing, false));
+  watch("busy", () => busy(listing));
+  watch("url", () => props.url && history.replaceState(history.state, "", props.url));
+  if (!listings.size) document.addEventListener("keydown", keydown);
+  listings.add(listing);
+  refresh(listing, true);
+  busy(listing);
+  element.dataset.ready = "1";
+}
+
+const rows = (listing) => [...listing.element.querySelectorAll(".wb-row")];
+const panel = () => living().find((one) => one.element.querySelector("[data-act=shut]"));
+
+function living() {
+  for (const one of listings) if (!one.element.isConnected) listings.delete(one);
+  return [...listings];
+}
+
+// ── drawing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function refresh(listing, fresh) {
+  const { element, props } = listing;
+  if (fresh) {
+    listing.at = -1;
+    const pictures = element.querySelector(".wb-pictures");
+    element.dataset.view = (pictures && stored("wb.view")) || (pictures ? "grid" : "list");
+    for (const box of element.querySelectorAll(".wb-document")) box.scrollTop = 0;
+  }
+  for (const button of element.querySelectorAll("[data-act=view]"))
+    button.setAttribute("aria-pressed", String(button.dataset.to === element.dataset.view));
+  rows(listing).forEach((row, i) => {
+    const open = Number(row.dataset.ordinal) === props.open;
+    row.toggleAttribute("data-open", open);
+    if (open) listing.at = i;
+    row.toggleAttribute("data-cursor", i === listing.at);
+    clamp(row);
+  });
+}
+
+function clamp(row) {
+  const text = row.querySelector(".wb-text"), more = row.querySelector("[data-act=expand]");
+  if (!text || !more) return;
+  more.hidden = !row.hasAttribute("data-more") && text.scrollHeight <= text.clientHeight + 2;
+  more.textContent = row.hasAttribute("data-more") ? "less" : "more";
+}
+
+function busy(listing) {
+  const { element, props } = listing;
+  clearInterval(listing.timer);
+  if (!props.busy) return element.removeAttribute("data-busy");
+  const start = performance.now();
+  const say = () => {
+    const seconds = Math.floor((performance.now() - start) / 1000);
+    element.dataset.busy = seconds ? `${props.busy} ${seconds} s` : props.busy;
+    if (!element.isConnected) clearInterval(listing.timer);
+  };
+  listing.timer = setInterval(say, 500);
+  say();
+}
+
+function broken(image) {
+  if (image instanceof HTMLImageElement) image.classList.add("wb-broken");
+}
+
+function stored(name, value) {
+  try {
+    if (value === undefined) return localStorage.getItem(name);
+    localStorage.setItem(name, value);
+  } catch { /* private windows may have no storage: the choice then lasts for this page only */ }
+  return value;
+}
+
+// ── clicks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function click(listing, event) {
+  if (!(event.target instanceof Element)) return;
+  const row = event.target.closest(".wb-row");
+  const button = event.target.closest("[data-act]");
+  if (row) {
+    active = listing;
+    if (!button && String(getSelection())) return; // marking text is not a click
+  }
+  if (button) act(listing, button.dataset.act, row, button.dataset);
+  else if (row && !event.target.closest("a, summary")) act(listing, "pick", row, row.dataset);
+}
+
+function act(listing, name, row, data = {}) {
+  const ordinal = Number(data.ordinal ?? (row || listing.element.querySelector("[data-ordinal]"))?.dataset.ordinal ?? -1);
+  if (row) move(listing, rows(listing).indexOf(row), false);
+  if (name === "expand") {
+    row.toggleAttribute("data-more");
+    clamp(row);
+  } else if (name === "view") {
+    listing.element.dataset.view = stored("wb.view", data.to);
+    refresh(listing, false);
+  } else if (name === "pick") listing.events.pick({ ordinal });
+  else if (name === "nearest" || name === "retitle") listing.events[name]({ ordinal, encoder: data.encoder || "" });
+  else if (name in listing.events) listing.events[name]({ ...data });
+}
+
+function move(listing, to, follow = true) {
+  const all = rows(listing);
+  if (!all.length) return;
+  listing.at = Math.max(0, Math.min(all.length - 1, to));
+  all.forEach((row, i) => row.toggleAttribute("data-cursor", i === listing.at));
+  const row = all[listing.at];
+  row.scrollIntoView({ block: "nearest" });
+  // While a document is open beside the list, it follows the cursor, a little late so that a held key asks once.
+  clearTimeout(listing.later);
+  if (follow && panel()) listing.later = setTimeout(() => act(listing, "pick", row), 150);
+}
+
+// ── keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const TYPING = "input, textarea, select, [contenteditable]:not([contenteditable=false]), [role=listbox], [role=combobox]";
+
+function keydown(event) {
+  const target = event.target instanceof Element ? event.target : document.body;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
+  if (target.closest(TYPING)) return;
+  if (help?.open) {
+    if (event.key === "?") help.close();
+    return; // Escape closes a dialog by itself
+  }
+  if (document.querySelector("dialog[open]")) return;
+  const all = living();
+  if (!all.includes(active) || !rows(active).length) active = all.find((one) => rows(one).length) || null;
+  if (event.key === "Enter" && target.closest("button, a, summary, label")) return;
+  if (press(event.key, active)) event.preventDefault();
+}
+
+function press(key, listing) {
+  if (key === "?") return showHelp();
+  if (key === "/") return focusQuery();
+  if (key === "Escape") return outward(listing);
+  if (!listing) return false;
+  const row = rows(listing)[listing.at];
+  const across = listing.element.dataset.view === "grid";
+  const steps = { j: 1, k: -1, ArrowDown: across ? columns(listing) : 1, ArrowUp: across ? -columns(listing) : -1 };
+  if (across) Object.assign(steps, { ArrowRight: 1, ArrowLeft: -1 });
+  if (key in steps) return move(listing, listing.at < 0 ? 0 : listing.at + steps[key]), true;
+  if (key === "n" || key === "p") {
+    const button = listing.element.querySelector(`[data-key=${key}]:not([disabled])`);
+    return button ? (button.click(), true) : false;
+  }
+  if (!row) return false;
+  const acts = { Enter: "pick", o: "pick", e: "expand", m: "nearest" };
+  if (!(key in acts)) return false;
+  if (key === "Enter" || key === "o" || row.querySelector(`[data-act=${acts[key]}]`)) act(listing, acts[key], row);
+  return true;
+}
+
+function columns(listing) {
+  const all = rows(listing);
+  return Math.max(1, all.findIndex((row) => row.offsetTop > all[0].offsetTop));
+}
+
+function outward(listing) {
+  const shown = panel();
+  if (shown) return shown.events.shut({}), true;
+  if (!listing || listing.at < 0) return false;
+  rows(listing)[listing.at]?.removeAttribute("data-cursor");
+  listing.at = -1;
+  return true;
+}
+
+function focusQuery() {
+  const box = document.querySelector(".wb-query textarea, .wb-query input");
+  if (!box) return false;
+  box.focus();
+  box.select();
+  return true;
+}
+
+function showHelp() {
+  if (!help?.isConnected) {
+    help = document.createElement("dialog");
+    help.className = "wb-keys";
+    const title = document.createElement("h3");
+    title.textContent = "Keys";
+    const list = document.createElement("dl");
+    for (const [keys, what] of KEYS) {
+      const term = document.createElement("dt"), line = document.createElement("dd");
+      for (const key of keys.split(/\s+/)) term.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+      line.textContent = what;
+      list.append(term, line);
+    }
+    const note = document.createElement("p");
+    note.textContent = "Keys rest while you write in a field.";
+    help.append(title, list, note);
+    help.addEventListener("click", () => help.close());
+    document.querySelector(".gradio-container")?.append(help) ?? document.body.append(help);
+  }
+  help.showModal();
+  return true;
+}

@@ -16,7 +16,10 @@ CAPABILITIES = (
     "workbench.readers", "workbench.encoders", "workbench.indices", "workbench.rerankers", "workbench.fusion",
     "workbench.evaluation", "workbench.projections", "workbench.clusters", "workbench.mining", "workbench.export",
 )  # fmt: skip
-STORAGE = ("workbench.project", "workbench.db", "workbench.corpora", "workbench.artifacts", "workbench.runs")
+STORAGE = (
+    "workbench.project", "workbench.db", "workbench.artifacts", "workbench.runs", "workbench.locks",
+    "workbench.corpora", "workbench.ingest", "workbench.filters", "workbench.query_sets",
+)  # fmt: skip
 BASICS = ("workbench.types", "workbench.specs", "workbench.errors", "workbench.registry", "workbench.vectors")
 
 THIRD_PARTIES = {

@@ -133,7 +133,7 @@ def encode(
     encoder: str,
     device: Device = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16")] = "auto",
-    batch_tokens: Annotated[int, typer.Option(help="Tokens in one batch")] = EncodeSpec().batch_tokens,
+    batch_tokens: Annotated[int | None, typer.Option(help="Tokens in one batch; none: what suits the device")] = None,
     no_wait: NoWait = False,
 ) -> None:
     """Turn a corpus into vectors with ENCODER: a catalogue name, hub id or folder."""

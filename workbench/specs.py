@@ -132,7 +132,9 @@ class EncodeSpec(Spec):
         "Precision of the model; auto: the fastest that keeps cosine ≥ 0.9995",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
-    batch_tokens: int = knob(16384, "Tokens in one batch, padding counted", low=64, high=4_194_304)
+    batch_tokens: int | None = knob(
+        None, "Tokens in one batch, padding counted; none: what suits the device", low=64, high=4_194_304
+    )
     storage: str = knob("float16", "Precision on disk", choices=("float16", "float32"))
     shard_documents: int = knob(4096, "Documents in a shard: what a crash can cost", low=16, high=262144, advanced=True)
 

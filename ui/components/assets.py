@@ -1,0 +1,32 @@
+"""The files the pages load, by name, and the addresses of media: nothing else of the machine is reachable by URL."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+FOLDER = Path(__file__).resolve().parents[2] / "assets"
+ASSETS = {
+    "style.css": "text/css",
+    "results.css": "text/css",
+    "results.mjs": "text/javascript",
+}
+
+Size = Literal["thumb", "view"]
+
+
+@cache
+def asset_url(name: str) -> str:
+    """Address of an asset, with its content's hash: it may be kept for ever. Raises `KeyError` on an unknown name."""
+    if name not in ASSETS:
+        raise KeyError(name)
+    digest = hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()[:12]
+    return f"/wb-assets/{name}?v={digest}"
+
+
+def media_url(project: str, corpus_id: int, ordinal: int, size: Size = "thumb") -> str:
+    """Address of a document's image, re-encoded by our own route."""
+    return f"/media/{quote(project, safe='')}/{int(corpus_id)}/{int(ordinal)}" + (
+        "?size=view" if size == "view" else ""
+    )

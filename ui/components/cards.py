@@ -1,0 +1,114 @@
+"""Parts of the Home page: steps, project cards, things to try."""
+
+from collections.abc import Sequence
+
+from ui.components.figures import ago, several, size
+from ui.handlers import escape
+from ui.session import Place
+from workbench.workflows.home import Overview
+
+
+def intro() -> str:
+    return (
+        "<p class='intro'>Load a corpus, encode it with several encoders, search them side by side, and see what each "
+        "one finds. Long work runs in the background; everything stays in a folder per project on this machine.</p>"
+    )
+
+
+def steps(place: Place, found: Overview) -> str:
+    """The row of four steps, done ones ticked, the next one marked."""
+    loaded, encoded, indexed = bool(found.corpora), bool(found.embeddings), bool(found.indices)
+    rows = (
+        ("/corpus", "Load a corpus", loaded, f"{several(found.documents, 'document')} in {len(found.corpora)}"),
+        ("/encode", "Encode it", encoded, several(found.embeddings, "embedding")),
+        ("/index", "Index it", indexed, several(found.indices, "index/indices")),
+        ("/search", "Search", False, "compare encoders on one query"),
+    )
+    waiting = ("from a file or a folder", "with BM25 or a model", "optional: exact search works without", rows[3][3])
+    # The index is no precondition: with an embedding the next step is to search.
+    upcoming = 0 if not loaded else 1 if not encoded else 3
+    parts = []
+    for number, (path, title, done, detail) in enumerate(rows):
+        state = "done" if done else "next" if number == upcoming else "later"
+        parts.append(
+            f"<a class='{state}' href='{escape(place.link(path))}'><span class='mark'>{'✓' if done else number + 1}"
+            f"</span><b>{title}</b><small>{escape(detail if done else waiting[number])}</small></a>"
+        )
+    return f"<h2 class='above'>{escape(place.project)}</h2><div class='steps'>{''.join(parts)}</div>"
+
+
+def try_out(place: Place, queries: Sequence[str], demo: bool) -> str:
+    """Links that search the corpus in hand for its own example queries."""
+    if not queries:
+        return ""
+    links = "".join(
+        f"<a class='btn small' href='{escape(place.link('/search', q=text))}'>{escape(text[:90])}</a>"
+        for text in queries
+    )
+    what = "Try the demo" if demo else "Try"
+    return f"<div class='try'><b>{what}</b><span class='dim'>in {escape(place.corpus)}:</span>{links}</div>"
+
+
+def card(name: str, here: bool, found: Overview) -> str:
+    """One project: figures, open, copy, delete."""
+    corpora = ", ".join(found.corpora[:4]) + (f" and {len(found.corpora) - 4} more" if len(found.corpora) > 4 else "")
+    link = escape(Place(project=name).link("/corpus" if found.corpora else "/"))
+    tag = "<span class='tag good'>open</span>" if here else ""
+    opens = f"<a class='btn primary' href='{escape(Place(project=name).link('/'))}'>Open</a>" if not here else ""
+    return (
+        f"<div class='card{' here' if here else ''}' data-key='project {escape(name)}'>"
+        f"<div class='row'><h3 class='break'><a href='{link}'>{escape(name)}</a></h3>{tag}<span class='spring'></span>"
+        f"<span class='dim'>{ago(found.changed_at)}</span></div>"
+        f"<div class='dim break'>{escape(corpora) or 'no corpus yet'}</div>{figures(found)}"
+        f"<div class='foot'>{opens}<span class='spring'></span>{copy_menu(name)}{delete_menu(name)}</div></div>"
+    )
+
+
+def figures(found: Overview) -> str:
+    pairs = (
+        (f"{found.documents:,}", "documents"),
+        (f"{found.embeddings}", "embeddings"),
+        (f"{found.indices}", "indices"),
+        (size(found.bytes), ""),
+    )
+    return f"<div class='facts'>{''.join(f'<span><b>{value}</b> {noun}</span>' for value, noun in pairs)}</div>"
+
+
+def copy_menu(name: str) -> str:
+    quoted = escape(name)
+    return (
+        "<details class='menu'><summary class='btn small'>Copy</summary><div class='pop' data-form>"
+        f"<b>Copy “{quoted}” with all it holds</b><div class='row'>"
+        f"<input name='name' aria-label='Name of the copy' value='{quoted} copy'>"
+        f"<button class='btn primary' data-do='copy' data-id='{quoted}' data-default>Copy</button>"
+        "</div></div></details>"
+    )
+
+
+def delete_menu(name: str) -> str:
+    quoted = escape(name)
+    return (
+        "<details class='menu'><summary class='btn small danger'>Delete</summary><div class='pop' data-form>"
+        f"<b>Delete “{quoted}” for good?</b><span class='dim'>Its corpora, embeddings, indices and judgments go with "
+        f"it. Type the name to confirm.</span><div class='row'><input name='typed' aria-label='Name of the project to "
+        f"delete' placeholder='{quoted}' autocomplete='off'>"
+        f"<button class='btn danger' data-do='delete' data-id='{quoted}' data-default>Delete</button>"
+        "</div></div></details>"
+    )
+
+
+def fresh(demo: bool) -> str:
+    """The card that makes a project; `demo`: offer the demo too."""
+    offer = (
+        "<div class='foot'><span class='dim'>Just looking?</span><button class='btn' data-do='demo'>Create the demo "
+        "project</button></div>"
+        if demo
+        else ""
+    )
+    return (
+        "<div class='card' data-key='new project' data-form><h3>New project</h3><div class='dim'>A folder of its own: "
+        "corpora, embeddings, indices and judgments.</div><div class='row'>"
+        "<input name='name' id='new-project' aria-label='Name of the new project' placeholder='Name' maxlength='64' "
+        "autocomplete='off'><button class='btn primary' data-do='create' data-default>Create</button></div>"
+        f"{offer}</div>"
+    )

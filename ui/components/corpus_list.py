@@ -1,0 +1,71 @@
+"""The corpora of a project as a list, each with what it holds and where it came from."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ui.components.figures import ago, several
+from ui.components.text import clip, escape, listed
+from ui.session import Place
+
+if TYPE_CHECKING:
+    from workbench.workflows.corpus import CorpusInfo
+
+
+def corpora_markup(
+    corpora: "Sequence[CorpusInfo]", place: Place, queries: Mapping[str, int], versions: Sequence[int] = ()
+) -> str:
+    """The list with its import buttons. Of the corpus in hand: the number of queries by set, and its versions."""
+    here = place.corpus.partition("@")[0]
+    cards = "".join(corpus_card(each, place, queries, versions) for each in corpora)
+    more = '<button class="btn small" data-do="queries">Load queries</button>' if corpora else ""
+    return (
+        f'<div class="row"><h2>Corpora</h2><span class="dim">{len(corpora)}</span><span class="spring"></span>'
+        f'<button class="btn small primary" data-do="documents">Load a corpus</button>{more}</div>{cards}'
+    )
+
+
+def corpus_card(info: "CorpusInfo", place: Place, queries: Mapping[str, int], versions: Sequence[int]) -> str:
+    here = info.name == place.corpus.partition("@")[0]
+    kind = '<span class="tag">images</span>' if info.has_images else ""
+    columns = listed([f"{name} ({kind})" for name, kind in info.columns.items()], 6)
+    sets = "".join(f"<div>queries: <b>{escape(name)}</b> {count:,}</div>" for name, count in queries.items())
+    detail = (
+        f'<div class="dim break">{escape(clip(columns, 300)) or "no metadata columns"}</div>'
+        f'<div class="dim break" title="source">{escape(clip(info.source, 300))}</div>{sets}'
+        f"{version_links(info.name, place, versions)}{deletion(info.name)}"
+        if here
+        else ""
+    )
+    link = escape(place.link("/corpus", corpus=info.name))
+    return (
+        f'<section class="card wb-corpus{" here" if here else ""}" data-key="{info.id}"><div class="row">'
+        f'<a href="{link}"><b>{escape(info.name)}</b></a><span class="tag">version {info.version}</span>{kind}</div>'
+        f'<div class="facts"><span><b>{several(info.documents, "document")}</b></span>'
+        f"<span>{ago(info.created_at)}</span></div>{detail}</section>"
+    )
+
+
+def version_links(name: str, place: Place, versions: Sequence[int]) -> str:
+    """The versions of a corpus, newest first; nothing where there is only one."""
+    if len(versions) < 2:
+        return ""
+    shown = int(place.corpus.partition("@")[2] or versions[0])
+    links = " ".join(
+        f"<b>{version}</b>"
+        if version == shown
+        else f'<a href="{escape(place.link("/corpus", corpus=address))}">{version}</a>'
+        for version, address in ((each, f"{name}@{each}" if each != versions[0] else name) for each in versions)
+    )
+    return f"<div>versions: {links}</div>"
+
+
+def deletion(name: str) -> str:
+    """Delete, asked twice: the question stands in a menu."""
+    question = f"Delete “{name}” with all its versions, embeddings, indices, queries and judgments?"
+    return (
+        '<div class="foot"><details class="menu left"><summary class="btn small danger">Delete…</summary>'
+        f'<div class="pop"><p>{escape(question)} This cannot be undone.</p><div class="row">'
+        f'<button class="btn danger" data-do="delete" data-name="{escape(name)}">'
+        f"Delete {escape(clip(name, 40))}</button>"
+        "</div></div></details></div>"
+    )

@@ -1,0 +1,124 @@
+"""The import forms of the Corpus page: a file or path → preview with a changeable mapping → job → report."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from ui.components.import_view import preview_markup, read_spec, report_markup, suggest_name
+from ui.components.job_panel import draw_jobs, job_panel
+from ui.components.live import live, show
+from ui.handlers import escape, explain, fields, on, problem, said
+from ui.session import Context, Place
+from workbench.errors import BadInput
+from workbench.project import Project
+from workbench.specs import ImportSpec
+from workbench.workflows import corpus as corpora
+
+KINDS = ("import", "queries")
+FORMATS = "JSONL, CSV, TSV, Parquet, a BEIR folder, a folder of texts or images, or ready-made vectors."
+QUERY_FORMATS = "Queries as JSONL, TSV, CSV or a BEIR folder; judgments (qrels) in TREC's form, as BEIR's TSV or JSONL."
+
+
+class Loader:
+    """The two forms, for documents and for queries, the jobs they start and the report of the last one."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def build(self) -> None:
+        with gr.Column(visible=False, elem_classes="wb-loader") as self.documents:
+            head = live("import-head", heading("Load a corpus", FORMATS))
+            with gr.Row(elem_classes="wb-source"):
+                self.file = gr.File(
+                    label="Drop a file here", type="filepath", height=96, scale=2, elem_id="import-file"
+                )
+                self.path = path_box("import-path", "or a path on the server's machine, a file or a folder")
+                self.look = gr.Button("Preview", elem_id="import-look", variant="primary", scale=0, min_width=90)
+            self.preview = live("import-preview")
+        with gr.Column(visible=False, elem_classes="wb-loader") as self.queries:
+            query_head = live("queries-head", heading("Load queries and judgments", QUERY_FORMATS))
+            with gr.Row(elem_classes="wb-source"):
+                self.query_path = path_box("queries-path", "Queries: path on the server's machine")
+                self.query_file = gr.UploadButton("Upload…", size="sm", scale=0, min_width=80)
+                self.qrels_path = path_box("qrels-path", "Judgments (optional): path on the server's machine")
+                self.qrels_file = gr.UploadButton("Upload…", size="sm", scale=0, min_width=80)
+                self.query_name = gr.Textbox(label="Name of the query set", elem_id="queries-name", interactive=True)
+                self.query_go = gr.Button("Import", elem_id="queries-go", variant="primary", scale=0, min_width=90)
+        self.heads = (head, query_head)
+        # What the preview shows: the source and its reader, so that a change of the form refers to it.
+        self.source = gr.Textbox("", visible="hidden", elem_id="import-source")
+        self.reader = gr.Textbox("", visible="hidden", elem_id="import-reader")
+        self.report = live("import-report")
+
+    def wire(self, changed: Callable[..., Any], outputs: Any) -> None:
+        """Draw the jobs here. `changed` fills `outputs` when one is done."""
+        self.panel = job_panel(self.context, KINDS, self.done, self.report)
+        on(self.panel.done, changed, None, outputs)
+        seen = [self.preview, self.source, self.reader]
+        for event in (self.path.submit, self.look.click):
+            on(event, self.show_path, self.path, seen)
+        on(self.file.upload, self.show_path, self.file, seen)
+        on(self.preview.act, self.act, [self.source, self.reader], [*seen, self.panel, self.report])
+        on(self.query_file.upload, lambda path: path, self.query_file, self.query_path)
+        on(self.qrels_file.upload, lambda path: path, self.qrels_file, self.qrels_path)
+        inputs = [self.query_path, self.qrels_path, self.query_name]
+        on(self.query_go.click, self.import_queries, inputs, [self.panel, self.report])
+
+    def show_path(self, path: str | None, request: gr.Request) -> tuple[Any, str, str]:
+        """The preview of a source, with everything guessed."""
+        project, _ = self.context.here(request)
+        if not (path or "").strip():
+            raise BadInput("There is nothing to preview.", "Drop a file, or write the path of a file or folder.")
+        return self.draw(project, path.strip(), ImportSpec(), suggest_name(path))
+
+    def draw(self, project: Project, path: str, spec: ImportSpec, name: str) -> tuple[Any, str, str]:
+        try:
+            preview = corpora.preview_corpus(path, spec)
+        except Exception as error:  # noqa: BLE001 — explain() logs it
+            return show(problem(*explain(error))), path, spec.reader
+        known = [each.name for each in corpora.list_corpora(project)]
+        return show(preview_markup(preview, name, known, path)), path, preview.mapping.reader
+
+    def act(self, path: str, reader: str, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """Another mapping, or the import itself."""
+        project, _ = self.context.here(request)
+        entered = fields(event)
+        spec, name = read_spec(entered, reader), entered.get("name", "").strip()
+        if said(event, "do") != "import":
+            return *self.draw(project, path, spec, name), gr.skip(), gr.skip()
+        if not name:
+            raise BadInput("The corpus has no name.", "Write one beside the Import button.")
+        arguments = {"name": name, "path": path, "spec": spec.to_dict()}
+        self.context.jobs.enqueue("import", project.name, arguments, title=f"Import {name}")
+        return show(""), "", "", draw_jobs(self.context, project.name, KINDS), show("")
+
+    def import_queries(self, path: str, qrels: str, name: str, request: gr.Request) -> tuple[Any, Any]:
+        project, place = self.context.here(request)
+        if not place.corpus or not path.strip():
+            raise BadInput("There are no queries to import.", "Choose a corpus, and give the file with its queries.")
+        name = name.strip() or suggest_name(path)
+        arguments = {"name": name, "path": path.strip(), "corpus": place.corpus, "qrels": qrels.strip() or None}
+        self.context.jobs.enqueue("queries", project.name, arguments, title=f"Import queries {name}")
+        return draw_jobs(self.context, project.name, KINDS), show("")
+
+    def done(self, event: gr.EventData) -> Any:
+        """The report of the job that has just ended; a failed one says why in the panel."""
+        job = self.context.jobs.get(said(event, "id"))
+        if job.state != "done":
+            return show("")
+        corpus = str(job.arguments.get("corpus" if job.kind == "queries" else "name", ""))
+        link = Place(job.project, corpus).link("/search" if job.kind == "queries" else "/corpus")
+        return show(report_markup(job.kind, job.result or {}, link))
+
+
+def path_box(elem_id: str, label: str) -> gr.Textbox:
+    return gr.Textbox(label=label, elem_id=elem_id, max_lines=1, scale=4, interactive=True)
+
+
+def heading(title: str, text: str) -> str:
+    return (
+        f'<div class="row"><h2>{escape(title)}</h2><span class="dim">{escape(text)}</span>'
+        '<span class="spring"></span>'
+        '<button class="icon" data-do="browser" title="Close" aria-label="Close">×</button></div>'
+    )

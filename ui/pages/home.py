@@ -1,0 +1,122 @@
+"""Home: the projects of the workspace, the next step of the one in hand, and what to try in the demo."""
+
+from typing import Any
+
+import gradio as gr
+
+from ui.components.cards import card, fresh, intro, steps, try_out
+from ui.components.empty import empty
+from ui.components.job_panel import draw_jobs, job_panel
+from ui.components.live import go, live, show
+from ui.components.navigation import navigation
+from ui.handlers import escape, fields, on, on_load, problem, said
+from ui.session import Context, Place
+from workbench.errors import BadInput, WorkbenchError
+from workbench.workflows import corpus as corpora
+from workbench.workflows import home
+from workbench.workflows.demo import DEMO_PROJECT, demo_jobs
+
+TITLE, PATH = "Home", "/"
+EXAMPLES = 6
+
+
+def build(context: Context) -> None:
+    navigation(context, PATH)
+    region = live("home")
+
+    def draw(request: gr.Request) -> dict[str, Any]:
+        return show(page(context, context.place(request)))
+
+    panel = job_panel(context, on_done=draw, outputs=region)
+
+    def act(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any], dict[str, Any]]:
+        project = ACTIONS[known(said(event, "do"))](context, said(event, "id"), fields(event))
+        if project is not None:
+            return go(Place(project=project).link(PATH) if project else "/?project="), gr.skip()
+        place = context.place(request)
+        return show(page(context, place)), draw_jobs(context, place.project)
+
+    on_load(draw, region)
+    on(region.act, act, None, [region, panel])
+
+
+def page(context: Context, place: Place) -> str:
+    """The whole page below the bar and the jobs."""
+    names = context.workspace.projects()
+    if not names:
+        first = empty("No project yet", "Create one of your own below, or begin with the demo: three small corpora.")
+        return intro() + first + f"<div class='cards'>{fresh(demo=True)}</div>"
+    # The project in hand first: its card is the one looked for.
+    ordered = sorted(names, key=lambda name: (name != place.project, name))
+    cards = "".join(project_card(context, name, name == place.project) for name in ordered)
+    return (
+        f"{intro()}{hand(context, place)}<h2 class='above'>Projects</h2>"
+        f"<div class='cards'>{cards}{fresh(demo=DEMO_PROJECT not in names)}</div>"
+    )
+
+
+def hand(context: Context, place: Place) -> str:
+    """The steps of the project in hand, and queries to try where it has some."""
+    try:
+        project = context.project(place.project)
+        found = home.overview(project)
+        examples = example_queries(context, place) if found.embeddings else []
+    except WorkbenchError as error:
+        return problem(error.message, error.hint)
+    return steps(place, found) + try_out(place, examples, place.project == DEMO_PROJECT)
+
+
+def example_queries(context: Context, place: Place) -> list[str]:
+    """The first queries of the corpus in hand that have a text."""
+    project = context.project(place.project)
+    for query_set in corpora.list_query_sets(project, place.corpus):
+        found = [query.text for query in corpora.list_queries(project, query_set.name, 0, EXAMPLES) if query.text]
+        if found:
+            return found
+    return []
+
+
+def project_card(context: Context, name: str, here: bool) -> str:
+    """A project's card; one that cannot be opened says why, and can still be deleted."""
+    try:
+        return card(name, here, home.overview(context.project(name)))
+    except WorkbenchError as error:
+        return f"<div class='card'><h3>{escape(name)}</h3>{problem(error.message, error.hint)}</div>"
+
+
+def known(action: str) -> str:
+    if action not in ACTIONS:
+        raise BadInput(f"There is no action “{action[:40]}” on this page.")
+    return action
+
+
+def create(context: Context, id: str, entered: dict[str, str]) -> str:
+    return context.workspace.create(entered.get("name", "")).name
+
+
+def copy(context: Context, id: str, entered: dict[str, str]) -> None:
+    context.workspace.copy(id, entered.get("name", "")).close()
+
+
+def delete(context: Context, id: str, entered: dict[str, str]) -> str:
+    """Delete the project whose name was typed; returns the one to show next. Raises `BadInput` on another name."""
+    if entered.get("typed", "").strip() != id:
+        raise BadInput(f"“{id}” was not deleted.", "To delete a project, type its name exactly as it is written.")
+    busy = [job.title for job in context.jobs.list(id) if job.state == "running"]
+    if busy:
+        raise BadInput(f"“{id}” was not deleted: “{busy[0]}” is running.", "Cancel the job first, on the Jobs page.")
+    context.forget(id)
+    context.workspace.delete(id)
+    return next(iter(context.workspace.projects()), "")
+
+
+def make_demo(context: Context, id: str, entered: dict[str, str]) -> str:
+    """Create the demo project and queue the jobs that fill it."""
+    name = context.workspace.create(DEMO_PROJECT).name
+    for kind, arguments, title in demo_jobs():
+        context.jobs.enqueue(kind, name, arguments, title=title)
+    return name
+
+
+ACTIONS = {"create": create, "copy": copy, "delete": delete, "demo": make_demo}
+"""What the page's buttons do. Each returns the project to open next, or None to stay."""

@@ -1,0 +1,60 @@
+"""Home: what a project holds, at a glance."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from workbench import corpora
+from workbench.db import artifacts, query_sets
+from workbench.project import Project
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A project's figures. `documents` counts the newest version of each corpus; `bytes` is what it takes on disk."""
+
+    name: str
+    corpora: list[str]
+    documents: int
+    embeddings: int
+    indices: int
+    query_sets: int
+    bytes: int
+    changed_at: float
+
+
+def overview(project: Project) -> Overview:
+    """What the project holds."""
+    newest = corpora.newest(project.db)
+    with project.db.read() as connection:
+        kinds = sa.select(artifacts.c.kind, sa.func.count()).group_by(artifacts.c.kind)
+        made = {kind: int(number) for kind, number in connection.execute(kinds)}
+        sets = connection.execute(sa.select(sa.func.count()).select_from(query_sets)).scalar_one()
+    return Overview(
+        name=project.name,
+        corpora=sorted(info.name for info in newest),
+        documents=sum(info.documents for info in newest),
+        embeddings=made.get("embedding", 0),
+        indices=made.get("index", 0),
+        query_sets=int(sets),
+        bytes=tree_bytes(project.folder),
+        changed_at=project.db.path.stat().st_mtime,
+    )
+
+
+def tree_bytes(folder: Path) -> int:
+    """Bytes of all files below `folder`; a file that goes away meanwhile counts nothing. Links are not followed."""
+    total, open_folders = 0, [str(folder)]
+    while open_folders:
+        try:
+            with os.scandir(open_folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        open_folders.append(entry.path)
+                    elif entry.is_file(follow_symlinks=False):
+                        total += entry.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            continue
+    return total

@@ -16,6 +16,7 @@ import threading
 import time
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -114,7 +115,8 @@ def step(what: str, command: list[str], advice: str) -> None:
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
         for line in process.stdout or ():
-            print(f"  {line.rstrip()}", flush=True)
+            if not line.startswith("Requirement already satisfied"):
+                print(f"  {line.rstrip()}", flush=True)
             tail = [*tail, line.strip()][-40:]
     if process.returncode:
         why = next((line for line in tail if line.startswith("ERROR")), tail[-1] if tail else "no output")
@@ -181,16 +183,22 @@ def allowed_hosts(host: str) -> tuple[str, ...]:
     return local if host in (LOOPBACK, "localhost", "::1") else ("*",)
 
 
-def add_demo(workspace: Path, jobs: "object") -> None:
-    """Create the demo project once; a demo that was deleted stays away."""
-    from workbench.workflows.demo import add_demo_project
+def add_demo(workspace: Path, jobs: Any) -> None:
+    """Create the demo project once, with the jobs that fill it; a demo that was deleted stays away."""
+    from workbench.project import Workspace
+    from workbench.workflows.demo import DEMO_PROJECT, demo_jobs
 
-    for kind, values, title, project in add_demo_project(workspace):
-        jobs.enqueue(kind, project, values, title=title)  # type: ignore[attr-defined]
+    marker = workspace / ".workbench" / "demo-was-made"
+    if marker.exists() or DEMO_PROJECT in Workspace(workspace).projects():
+        return
+    Workspace(workspace).create(DEMO_PROJECT).close()
+    for kind, values, title in demo_jobs():
+        jobs.enqueue(kind, DEMO_PROJECT, values, title=title, device="cpu")
+    marker.touch()
 
 
-def announce(server: "object", address: str, workspace: Path, quiet: bool) -> None:
-    while not getattr(server, "started", False):
+def announce(server: Any, address: str, workspace: Path, quiet: bool) -> None:
+    while not server.started:
         time.sleep(0.05)
     print(
         f"\n  Retrieval Workbench   {address}\n  Projects              {workspace}\n  Stop                  Ctrl-C\n",

@@ -58,15 +58,22 @@ function refresh(listing, fresh) {
     row.toggleAttribute("data-open", open);
     if (open) listing.at = i;
     row.toggleAttribute("data-cursor", i === listing.at);
-    clamp(row);
   });
+  clamp(rows(listing));
 }
 
-function clamp(row) {
-  const text = row.querySelector(".wb-text"), more = row.querySelector("[data-act=expand]");
-  if (!text || !more) return;
-  more.hidden = !row.hasAttribute("data-more") && text.scrollHeight <= text.clientHeight + 2;
-  more.textContent = row.hasAttribute("data-more") ? "less" : "more";
+// The button “more” only where the text is cut. Measured for all rows first, then written: one layout, not one a row.
+function clamp(some) {
+  const cut = some.map((row) => {
+    const text = row.querySelector(".wb-text");
+    return text && (row.hasAttribute("data-more") || text.scrollHeight > text.clientHeight + 2);
+  });
+  some.forEach((row, i) => {
+    const more = row.querySelector("[data-act=expand]");
+    if (!more) return;
+    more.hidden = !cut[i];
+    more.textContent = row.hasAttribute("data-more") ? "less" : "more";
+  });
 }
 
 function busy(listing) {
@@ -114,7 +121,7 @@ function act(listing, name, row, data = {}) {
   if (row) move(listing, rows(listing).indexOf(row), false);
   if (name === "expand") {
     row.toggleAttribute("data-more");
-    clamp(row);
+    clamp([row]);
   } else if (name === "view") {
     listing.element.dataset.view = stored("wb.view", data.to);
     refresh(listing, false);

@@ -20,9 +20,12 @@ def count(project: Project, steps: int, pause: float, progress: Progress) -> dic
     return {"steps": steps}
 
 
-def shards(project: Project, name: str, shards: int, pause: float, progress: Progress) -> dict[str, int]:
-    """Write shard files as an encode job does; `executions` has one line for each shard that was begun."""
-    folder = project.exports / name
+def shards(project: Project, shards: int, gate: int, progress: Progress) -> dict[str, int]:
+    """Write shard files as an encode job does; `executions` has one line for each shard that was begun.
+
+    From the shard `gate` on it stays inside a shard until there is a file `open`.
+    """
+    folder = project.exports / "shards"
     folder.mkdir(exist_ok=True)
     resumed = 0
     for shard in range(shards):
@@ -31,7 +34,8 @@ def shards(project: Project, name: str, shards: int, pause: float, progress: Pro
             resumed += 1
             continue
         append(folder / "executions", str(shard))
-        time.sleep(pause)
+        while shard >= gate and not (folder / "open").exists():
+            time.sleep(0.02)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         partial.write_text(f"shard {shard}")
         partial.replace(path)

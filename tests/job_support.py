@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,22 @@ class JobBench:
     def running(self, id: str) -> Job:
         self.until(lambda: self.service.get(id).state == "running")
         return self.service.get(id)
+
+    def begin_shards(self) -> str:
+        """A job of 8 shards that stands in its third, until `open_gate`."""
+        id = self.service.enqueue("shards", "p", {"shards": 8, "gate": 2})
+        self.until(lambda: self.lines("shards/executions") == ["0", "1", "2"])
+        return id
+
+    def open_gate(self) -> None:
+        (self.project.exports / "shards" / "open").touch()
+
+    def check_shards(self, cuts: int) -> None:
+        """Every shard is there, and each of the cuts in the third cost that one alone."""
+        counts = Counter(map(int, self.lines("shards/executions")))
+        assert counts == Counter(range(8)) + Counter({2: cuts})
+        files = sorted((self.project.exports / "shards").glob("*.shard"))
+        assert [file.read_text() for file in files] == [f"shard {number}" for number in range(8)]
 
     def lines(self, name: str) -> list[str]:
         """Lines of a file that the test kinds write into the project."""

@@ -76,7 +76,7 @@ def allowed(module: str) -> tuple[str, ...] | None:
             "workbench.errors",
         )  # fmt: skip
     if module == "launch":
-        return ("ui", "workbench.jobs", "workbench.errors", "workbench.workflows.demo")
+        return ("ui", "workbench.jobs", "workbench.errors", "workbench.project", "workbench.workflows.demo")
     return None
 
 

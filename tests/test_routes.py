@@ -14,7 +14,7 @@ from workbench.project import Workspace
 from workbench.workflows import corpus as corpora
 
 
-def picture(folder: Path, name: str, size: tuple[int, int] = (640, 320), **options: object) -> Path:
+def picture(folder: Path, name: str, size: tuple[int, int] = (400, 200), **options: object) -> Path:
     path = folder / name
     # Each of another colour: the same image is stored once.
     Image.new("RGB", size, (40, 80, ord(name[0]))).save(path, **options)
@@ -60,7 +60,7 @@ def test_an_image_is_re_encoded(client: TestClient, corpus_id: int, size: str) -
     assert "private" in answer.headers["cache-control"] and "immutable" in answer.headers["cache-control"]
     with Image.open(io.BytesIO(answer.content)) as image:
         assert image.format == "WEBP"
-        assert max(image.size) == min(640, EDGE[size])
+        assert max(image.size) == {"thumb": 320, "view": 400}[size]
         assert image.size[0] == 2 * image.size[1]
 
 
@@ -111,12 +111,12 @@ def test_assets_are_served_by_name(client: TestClient, name: str) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith(ASSETS[name])
     assert "immutable" in answer.headers["cache-control"]
-    assert client.get(f"/assets/{name}").headers["cache-control"] == "no-cache"
+    assert client.get(f"/wb-assets/{name}").headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize("name", ["models.toml", "..%2fpyproject.toml", "%2e%2e/pyproject.toml", "", "samples"])
 def test_no_other_file_of_the_assets(client: TestClient, name: str) -> None:
-    answer = client.get(f"/assets/{name}")
+    answer = client.get(f"/wb-assets/{name}")
     assert answer.status_code in (400, 403, 404)
     assert "[project]" not in answer.text
 

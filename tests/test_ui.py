@@ -13,11 +13,12 @@ import pytest
 from ui.components.figures import ago, duration, several, size
 from ui.components.navigation import bar_markup, worker_markup
 from ui.forms import draw_form
-from ui.handlers import escape, fields as entered, guarded, problem, said, ticked
+from ui.handlers import escape, guarded, problem, said, ticked
+from ui.handlers import fields as entered
 from ui.session import Context, Place, choose
 from workbench.errors import BadInput, NotFound
 from workbench.project import Workspace
-from workbench.specs import BM25Spec, DenseSpec, EncodeSpec, ImportSpec, IndexSpec, Spec, knob
+from workbench.specs import BM25Spec, DenseSpec, EncodeSpec, ImportSpec, IndexSpec, Spec
 
 ROOT = Path(__file__).resolve().parents[1]
 EVIL = "<script>alert(1)</script>\"'"
@@ -72,14 +73,14 @@ def test_a_list_of_names_is_written_with_commas():
 )
 def test_a_form_refuses_with_a_sentence(field, value, words):
     form = draw(IndexSpec)
-    wrong = [value if name == field else component.value for name, component in zip(form.names, form.components)]
+    wrong = [value if name == field else own for name, own in zip(form.names, values_of(form), strict=True)]
     with pytest.raises(BadInput, match=words):
         form.read(wrong)
 
 
 @dataclass(frozen=True)
 class Nested(Spec):
-    inner: EncodeSpec = knob(None, "Not drawable")
+    inner: EncodeSpec | None = None
 
 
 def test_a_field_without_a_component_must_be_skipped():

@@ -64,21 +64,24 @@ def test_a_step_that_never_reports_is_killed_with_what_it_started(bench):
     assert bench.ended(after).state == "done", "the slot must be free"
 
 
-def test_cancel_while_reporting_then_retry_continues(bench):
-    id = bench.service.enqueue("shards", "p", {"name": "cancelled", "shards": 12, "pause": 0.12})
-    bench.until(lambda: bench.service.get(id).done >= 2)
+def test_a_job_that_reports_stops_by_itself(bench):
+    id = bench.service.enqueue("count", "p", {"steps": 100_000, "pause": 0.01})
+    bench.until(lambda: bench.service.get(id).done)
     bench.service.cancel(id)
     job = bench.ended(id)
-    assert job.state == "cancelled"
-    finished = len(list((bench.project.exports / "cancelled").glob("*.shard")))
-    assert 2 <= finished < 12
+    assert (job.state, job.total, job.eta_seconds) == ("cancelled", 100_000, None)
+    bench.until(lambda: "Stopped as asked." in bench.service.log(id))
+
+
+def test_a_cancelled_job_continues_on_retry(bench):
+    id = bench.begin_shards()
+    bench.service.cancel(id)
+    assert bench.ended(id).state == "cancelled"
+    bench.open_gate()
     bench.service.retry(id)
     job = bench.ended(id)
-    assert job.state == "done"
-    assert job.result == {"shards": 12, "resumed": finished}
-    executions = [int(line) for line in bench.lines("cancelled/executions")]
-    assert sorted(set(executions)) == list(range(12))
-    assert len(executions) <= 13, "only the interrupted shard may run again"
+    assert (job.state, job.result, job.attempts) == ("done", {"shards": 8, "resumed": 2}, 2)
+    bench.check_shards(cuts=1)
 
 
 def test_an_unexpected_error_is_a_sentence_and_the_log_has_the_rest(bench):
@@ -202,17 +205,17 @@ def test_the_lock_of_a_worker_is_exclusive(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_worker_gives_its_job_back_and_goes_on_later(alone, number):
     worker = alone.start()
-    id = alone.service.enqueue("shards", "p", {"name": "s", "shards": 8, "pause": 0.1})
-    alone.until(lambda: alone.service.get(id).done >= 2)
+    id = alone.begin_shards()
     worker.send_signal(number)
     assert worker.wait(PATIENCE) == 0
     job = alone.service.get(id)
     assert (job.state, job.message) == ("queued", "Its worker was stopped.")
     assert job.problem == "No worker for this job: start one with `python -m workbench worker --device cpu`."
+    alone.open_gate()
     alone.start()
     job = alone.ended(id)
     assert (job.state, job.attempts, job.problem) == ("done", 2, "")
-    assert len(alone.lines("s/executions")) <= 9
+    alone.check_shards(cuts=1)
     assert "The worker was stopped" in alone.service.log(id)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ def build_app(workspace: Path, *, jobs: "JobService | None" = None, allowed_host
     """The whole app over the projects in `workspace`. A request for another host name than `allowed_hosts` gets 400."""
     from ui.routes import build_router
 
+    # Gradio warns that it leaves SSR off, which is what we ask for.
+    warnings.filterwarnings("ignore", message="SSR mode is not supported", category=UserWarning)
     context = Context(Workspace(workspace), jobs or make_jobs(workspace))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))

@@ -89,6 +89,8 @@ class CorpusDraft:
 
     def append(self, batch: Sequence[Document]) -> None:
         """Store at most `BATCH` documents and their full-text entries in one transaction."""
+        if not batch:
+            return
         rows = []
         start = self.documents
         for ordinal, each in enumerate(batch, start):
@@ -212,6 +214,7 @@ def begin(db: Database, media: Path, row: Mapping[str, Any]) -> Iterator[CorpusD
         # Under the gate, nobody can take the new row for one whose process is gone.
         with locked(_gate(media)):
             corpus_id = _insert_row(db, row)
+            stack.callback(_lock(media, corpus_id).unlink, missing_ok=True)
             stack.enter_context(locked(_lock(media, corpus_id)))
         draft = CorpusDraft(db, corpus_id, media)
         try:
@@ -222,7 +225,6 @@ def begin(db: Database, media: Path, row: Mapping[str, Any]) -> Iterator[CorpusD
                 # Where the disk is full even this can fail; then the next opening of the project does it.
                 with suppress(OSError, sa.exc.OperationalError):
                     _remove(db, media, corpus_id)
-    _lock(media, corpus_id).unlink(missing_ok=True)
 
 
 def _insert_row(db: Database, row: Mapping[str, Any]) -> int:
@@ -257,7 +259,10 @@ def delete(db: Database, media: Path, corpus: CorpusInfo, progress: Progress = n
 
 
 def discard_unfinished(db: Database, media: Path) -> int:
-    """Remove what imports (or deletions) whose process is gone have left; returns how many corpora."""
+    """Remove what imports (or deletions) whose process is gone have left; returns how many corpora.
+
+    Where even that fails (a full disk), what is left stays hidden until the next time.
+    """
     with db.read() as connection:
         query = sa.select(corpora_table.c.id).where(corpora_table.c.documents == UNFINISHED)
         left = list(connection.execute(query).scalars())
@@ -268,8 +273,9 @@ def discard_unfinished(db: Database, media: Path) -> int:
                 held = stack.enter_context(locked(_lock(media, corpus_id), wait=False))
             if not held or not is_unfinished(db, corpus_id):
                 continue
-            _remove(db, media, corpus_id)
-            removed += 1
+            with suppress(OSError, sa.exc.OperationalError):
+                _remove(db, media, corpus_id)
+                removed += 1
         _lock(media, corpus_id).unlink(missing_ok=True)
     return removed
 

@@ -5,6 +5,7 @@ import shutil
 from functools import cached_property
 from pathlib import Path
 
+from workbench import ingest, query_sets
 from workbench.artifacts import ArtifactStore
 from workbench.db import Database
 from workbench.errors import BadInput, NotFound
@@ -47,13 +48,14 @@ class Project:
 
     @classmethod
     def open(cls, folder: Path) -> "Project":
-        """Open a project, bringing its schema up to date. Raises `NotFound`, or `WorkbenchError` from `Database`."""
+        """Open a project: bring its schema up to date, remove what a killed import has left. Raises `NotFound`, or `WorkbenchError` from `Database`."""
         if not (folder / "project.db").is_file():
             raise NotFound(f"There is no project in the folder “{folder.name}”.", "Create it first.")
         for name in ("artifacts", "media", "exports", "logs"):
             (folder / name).mkdir(exist_ok=True)
         project = cls(folder)
-        _ = project.db
+        ingest.discard_unfinished(project.db, project.media)
+        query_sets.discard_unfinished(project.db, project.media)
         return project
 
     @cached_property

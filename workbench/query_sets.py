@@ -110,8 +110,9 @@ class QuerySetDraft:
             }
             for ordinal, query in enumerate(batch, self.queries)
         ]
-        with self._db.write() as connection:
-            connection.execute(sa.insert(queries), rows)
+        if rows:
+            with self._db.write() as connection:
+                connection.execute(sa.insert(queries), rows)
         self.queries += len(rows)
 
     def append_qrels(self, batch: Sequence[Qrel], source: str) -> None:
@@ -167,6 +168,7 @@ def begin(db: Database, media: Path, name: str, corpus_id: int, source: str) -> 
         with locked(media / ".queries.lock"):
             discard_unfinished(db, media)
             query_set_id = _insert(db, name, corpus_id, source)
+            stack.callback(_lock(media, query_set_id).unlink, missing_ok=True)
             stack.enter_context(locked(_lock(media, query_set_id)))
         try:
             yield QuerySetDraft(db, query_set_id, corpus_id, media)
@@ -175,7 +177,6 @@ def begin(db: Database, media: Path, name: str, corpus_id: int, source: str) -> 
                 # Where the disk is full even this can fail; then the next import does it.
                 with suppress(OSError, sa.exc.OperationalError):
                     delete(db, media, query_set_id)
-    _lock(media, query_set_id).unlink(missing_ok=True)
 
 
 def _insert(db: Database, name: str, corpus_id: int, source: str) -> int:
@@ -204,11 +205,12 @@ def delete(db: Database, media: Path, query_set_id: int) -> None:
 
 
 def discard_unfinished(db: Database, media: Path) -> None:
-    """Remove what imports whose process is gone have left."""
+    """Remove what imports whose process is gone have left; where that fails, it stays hidden until the next time."""
     for query_set_id in _unfinished(db):
         with locked(_lock(media, query_set_id), wait=False) as held:
             if held:
-                delete(db, media, query_set_id)
+                with suppress(OSError, sa.exc.OperationalError):
+                    delete(db, media, query_set_id)
 
 
 def _unfinished(db: Database) -> list[int]:

@@ -197,7 +197,7 @@ def test_wrong_queries_masks_and_settings_are_named(case, tmp_path):
     index = case.build(tmp_path / "v")
     with pytest.raises(BadInput, match="dimensions"):
         index.search(case.queries()[:, :-1], 5)
-    with pytest.raises(BadInput, match="takes (sparse|dense) queries"):
+    with pytest.raises(BadInput, match=r"takes (sparse|dense) queries"):
         index.search(np.zeros((1, TERMS)) if case.is_sparse else sparse.csr_matrix((1, DIM)), 5)
     with pytest.raises(BadInput, match="filter covers 3 documents"):
         index.search(case.queries(), 5, {}, np.ones(3, np.bool_))
@@ -210,7 +210,7 @@ def test_wrong_queries_masks_and_settings_are_named(case, tmp_path):
 
 def test_vectors_of_the_wrong_kind_are_refused(case, tmp_path):
     other = Case("exact", "Flat", "dot") if case.is_sparse else Case("inverted", "", "dot")
-    with pytest.raises(BadInput, match="needs? (sparse|dense) vectors"):
+    with pytest.raises(BadInput, match=r"needs? (sparse|dense) vectors"):
         case.kind.build(other.vectors(tmp_path / "v"), case.spec)
 
 

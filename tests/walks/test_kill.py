@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +11,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from job_support import JobBench, process_exists
-
-SHARDS = {"name": "s", "shards": 8, "pause": 0.12}
 
 
 @pytest.fixture
@@ -29,40 +26,27 @@ def child_of(worker: "subprocess.Popen[bytes]") -> int | None:
     return next((int(pid) for path in children for pid in path.read_text().split()), None)
 
 
-def begin_shards(bench: JobBench) -> str:
-    """A sharded job that has begun its third shard."""
-    id = bench.service.enqueue("shards", "p", SHARDS)
-    bench.until(lambda: len(bench.lines("s/executions")) >= 3)
-    return id
-
-
-def check_shards(bench: JobBench, cuts: int) -> None:
-    """Every shard is there, once, and each cut cost at most the shard that was running."""
-    runs = Counter(map(int, bench.lines("s/executions")))
-    assert sorted(runs) == list(range(8))
-    assert sum(runs.values()) <= 8 + cuts
-    files = sorted((bench.project.exports / "s").glob("*.shard"))
-    assert [file.read_text() for file in files] == [f"shard {number}" for number in range(8)]
-
-
 def test_a_killed_child_is_started_again_at_its_shard(bench):
     worker = bench.start()
-    id = begin_shards(bench)
+    id = bench.begin_shards()
     child = child_of(worker)
     assert child is not None
     os.kill(child, signal.SIGKILL)
+    bench.until(lambda: len(bench.lines("shards/executions")) == 4)
+    message = bench.service.get(id).message
+    assert message.endswith("Continuing with what was finished (start 2 of 3).")
+    bench.open_gate()
     job = bench.ended(id)
     assert (job.state, job.attempts, job.error) == ("done", 2, "")
-    assert job.result is not None
-    assert job.result["resumed"] >= 2
-    check_shards(bench, cuts=1)
+    assert job.result == {"shards": 8, "resumed": 2}
+    bench.check_shards(cuts=1)
     assert worker.poll() is None, "the worker must live on"
     assert "Its process was killed by SIGKILL (often the system ran out of memory)." in bench.service.log(id)
 
 
 def test_a_killed_worker_takes_its_child_along_and_its_next_life_goes_on(bench):
     worker = bench.start()
-    id = begin_shards(bench)
+    id = bench.begin_shards()
     child = child_of(worker)
     assert child is not None
     bench.kill(worker)
@@ -70,23 +54,23 @@ def test_a_killed_worker_takes_its_child_along_and_its_next_life_goes_on(bench):
     left = bench.service.get(id)
     assert left.state == "running"
     assert left.problem, "a job whose worker is gone must say so"
+    bench.open_gate()
     bench.start()
     job = bench.ended(id)
     assert (job.state, job.attempts) == ("done", 2)
-    check_shards(bench, cuts=1)
-    # And a second kill of a finished job's worker brings nothing back.
-    assert bench.service.get(id).result == job.result
+    bench.check_shards(cuts=1)
 
 
 def test_another_worker_takes_over_from_a_dead_one(bench):
     first = bench.start(id="one", beat=0.3, lease=1.5)
-    id = begin_shards(bench)
+    id = bench.begin_shards()
     waiting = bench.service.enqueue("echo", "p", {})
     second = bench.start(id="two", beat=0.3, lease=1.5)
     bench.kill(first)
+    bench.open_gate()
     job = bench.ended(id)
     assert (job.state, job.worker, job.attempts) == ("done", "two", 2)
-    check_shards(bench, cuts=1)
+    bench.check_shards(cuts=1)
     assert bench.ended(waiting).state == "done"
     assert second.poll() is None
 
@@ -94,22 +78,21 @@ def test_another_worker_takes_over_from_a_dead_one(bench):
 def test_a_worker_that_was_only_paused_does_not_disturb_its_successor(bench):
     """The false death: the paused worker's job was taken over; what wakes up finds that it is no longer its own."""
     first = bench.start(id="one", beat=0.3, lease=1.5)
-    id = begin_shards(bench)
+    id = bench.begin_shards()
     child = child_of(first)
     assert child is not None
     for pid in (first.pid, child):
         os.kill(pid, signal.SIGSTOP)
     second = bench.start(id="two", beat=0.3, lease=1.5)
-    bench.until(lambda: bench.service.get(id).attempts == 2)
+    bench.until(lambda: len(bench.lines("shards/executions")) == 4)
     for pid in (first.pid, child):
         os.kill(pid, signal.SIGCONT)
+    bench.until(lambda: not process_exists(child))
+    assert bench.service.get(id).state == "running"
+    bench.open_gate()
     job = bench.ended(id)
     assert (job.state, job.worker, job.attempts) == ("done", "two", 2)
-    bench.until(lambda: not process_exists(child))
-    runs = Counter(map(int, bench.lines("s/executions")))
-    assert sorted(runs) == list(range(8))
-    files = sorted((bench.project.exports / "s").glob("*.shard"))
-    assert [file.read_text() for file in files] == [f"shard {number}" for number in range(8)]
+    bench.check_shards(cuts=1)
     assert first.poll() is None, "the woken worker must be of use again"
     bench.kill(second)
     assert bench.ended(bench.service.enqueue("echo", "p", {})).worker == "one"
@@ -145,7 +128,7 @@ def test_a_job_whose_worker_dies_each_time_fails_after_three(bench):
 
 def test_a_job_cancelled_while_its_worker_is_dead_stays_cancelled(bench):
     worker = bench.start()
-    id = begin_shards(bench)
+    id = bench.begin_shards()
     bench.kill(worker)
     assert bench.service.cancel(id).state == "cancelled"
     bench.start()
@@ -162,19 +145,20 @@ def test_killing_the_program_that_queued_the_job_changes_nothing(bench):
         "from workbench.jobs import JobService\n"
         f"service = JobService(pathlib.Path({str(bench.folder)!r}), kinds='job_kinds:KINDS')\n"
         "worker = service.start_worker('cpu', '--poll', '0.05')\n"
-        f"print(worker.pid, service.enqueue('shards', 'p', {SHARDS!r}), flush=True)\n"
+        "print(worker.pid, service.enqueue('shards', 'p', {'shards': 8, 'gate': 2}), flush=True)\n"
         "time.sleep(600)\n"
     )
     page = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert page.stdout is not None
     worker, id = page.stdout.readline().split()
     try:
-        bench.until(lambda: len(bench.lines("s/executions")) >= 2)
+        bench.until(lambda: len(bench.lines("shards/executions")) == 3)
         page.kill()
         page.wait()
+        bench.open_gate()
         job = bench.ended(id)
         assert (job.state, job.attempts) == ("done", 1)
-        check_shards(bench, cuts=0)
+        bench.check_shards(cuts=0)
     finally:
         page.stdout.close()
         os.kill(int(worker), signal.SIGTERM)

@@ -19,7 +19,7 @@ def steps(place: Place, found: Overview) -> str:
     """The row of four steps, done ones ticked, the next one marked."""
     loaded, encoded, indexed = bool(found.corpora), bool(found.embeddings), bool(found.indices)
     rows = (
-        ("/corpus", "Load a corpus", loaded, f"{several(found.documents, 'document')} in {len(found.corpora)}"),
+        ("/corpus", "Load a corpus", loaded, loaded_text(found)),
         ("/encode", "Encode it", encoded, several(found.embeddings, "embedding")),
         ("/index", "Index it", indexed, several(found.indices, "index/indices")),
         ("/search", "Search", False, "compare encoders on one query"),
@@ -35,6 +35,10 @@ def steps(place: Place, found: Overview) -> str:
             f"</span><b>{title}</b><small>{escape(detail if done else waiting[number])}</small></a>"
         )
     return f"<h2 class='above'>{escape(place.project)}</h2><div class='steps'>{''.join(parts)}</div>"
+
+
+def loaded_text(found: Overview) -> str:
+    return f"{several(found.documents, 'document')} in {several(len(found.corpora), 'corpus/corpora')}"
 
 
 def try_out(place: Place, queries: Sequence[str], demo: bool) -> str:

@@ -1,9 +1,10 @@
 """The corpora of a project as a list, each with what it holds and where it came from."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ui.components.figures import ago, several
+from ui.components.import_view import skipped_markup
 from ui.components.text import clip, escape, listed
 from ui.session import Place
 
@@ -15,7 +16,6 @@ def corpora_markup(
     corpora: "Sequence[CorpusInfo]", place: Place, queries: Mapping[str, int], versions: Sequence[int] = ()
 ) -> str:
     """The list with its import buttons. Of the corpus in hand: the number of queries by set, and its versions."""
-    here = place.corpus.partition("@")[0]
     cards = "".join(corpus_card(each, place, queries, versions) for each in corpora)
     more = '<button class="btn small" data-do="queries">Load queries</button>' if corpora else ""
     return (
@@ -32,7 +32,7 @@ def corpus_card(info: "CorpusInfo", place: Place, queries: Mapping[str, int], ve
     detail = (
         f'<div class="dim break">{escape(clip(columns, 300)) or "no metadata columns"}</div>'
         f'<div class="dim break" title="source">{escape(clip(info.source, 300))}</div>{sets}'
-        f"{version_links(info.name, place, versions)}{deletion(info.name)}"
+        f"{version_links(info.name, place, versions)}{import_notes(info.report)}{deletion(info.name)}"
         if here
         else ""
     )
@@ -43,6 +43,11 @@ def corpus_card(info: "CorpusInfo", place: Place, queries: Mapping[str, int], ve
         f'<div class="facts"><span><b>{several(info.documents, "document")}</b></span>'
         f"<span>{ago(info.created_at)}</span></div>{detail}</section>"
     )
+
+
+def import_notes(report: Mapping[str, Any]) -> str:
+    """What the import of the corpus left out, for later."""
+    return skipped_markup(report.get("skipped_rows", []), report.get("skipped", 0), "at the import")
 
 
 def version_links(name: str, place: Place, versions: Sequence[int]) -> str:

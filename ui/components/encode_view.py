@@ -9,59 +9,119 @@ from ui.handlers import escape, ticked
 from ui.session import Place
 
 if TYPE_CHECKING:
+    from workbench.specs import EncoderSpec
     from workbench.workflows.corpus import CorpusInfo
     from workbench.workflows.encode import CatalogueEntry, EmbeddingInfo
 
 
 def heading(corpus: "CorpusInfo") -> str:
     return (
-        f"<div class='row top'><h2>Encode {escape(corpus.name)}</h2><span class='facts'><span><b>{corpus.documents:,}</b> "
-        f"documents</span><span>version {corpus.version}</span></span></div>"
+        f"<div class='row top'><h2>Encode {escape(corpus.name)}</h2><span class='facts'>"
+        f"<span><b>{corpus.documents:,}</b> documents</span><span>version {corpus.version}</span></span></div>"
     )
 
 
 def catalogue_table(entries: "Sequence[CatalogueEntry]", chosen: str, done: Collection[str]) -> str:
     """The encoders we know, the chosen one marked; a click chooses."""
-    head = "<th>Encoder</th><th>Model</th><th class='num'>Dim</th><th class='num'>Tokens</th><th class='num'>Size</th>"
-    head += "<th>Pooling</th><th>Prompts</th><th>Licence</th>"
+    head = "<th>Encoder</th><th class='num'>Dim</th><th class='num'>Tokens</th><th>Pooling</th><th>Prompts</th>"
+    head += "<th class='num'>Size</th><th>Licence</th>"
     rows = "".join(catalogue_row(entry, entry.name == chosen, entry.name in done) for entry in entries)
+    here = sum(entry.bundled for entry in entries)
     return (
-        f"<section class='panel scroll'><header><h3>Encoders</h3><span class='dim'>click one</span></header>"
-        f"<table class='grid'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></section>"
+        f"<section class='panel'><header><h3>Encoders</h3><span class='facts'><span>{here} installed</span><span>"
+        f"{len(entries) - here} to download</span></span></header><div class='scroll tall'>"
+        f"<table class='grid catalogue'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 
 
 def catalogue_row(entry: "CatalogueEntry", chosen: bool, done: bool) -> str:
-    where = "<span class='tag'>bundled</span>" if entry.bundled else "<span class='tag warn'>download</span>"
-    tick = " <span class='tag good'>encoded</span>" if done else ""
-    weight = size(entry.size_mb * 1_000_000) if entry.size_mb else ""
-    prompts = " + ".join(name for name in ("query", "document") if getattr(entry, f"{name}_prompt")) or "none"
+    tags = " <span class='tag'>installed</span>" if entry.bundled else ""
+    tags += " <span class='tag good'>✓ encoded</span>" if done else ""
+    weight = size(entry.size_mb * 1_000_000) if entry.size_mb else "–"
+    short = {"query": "query", "document": "doc"}
+    prompts = " + ".join(short[role] for role in short if getattr(entry, f"{role}_prompt")) or "none"
+    name = escape(entry.name)
+    cells = (
+        ("", f"<b>{name}</b>{tags}"),
+        ("num", entry.dim or "–"),
+        ("num", entry.max_length or "–"),
+        ("", escape(entry.pooling)),
+        ("dim", prompts),
+        ("num", weight),
+        ("dim", escape(entry.licence)),
+    )
     return (
-        f"<tr data-key='{escape(entry.name)}' data-do='pick' data-name='{escape(entry.name)}' role='button' tabindex='0' "
-        f"title='{escape(entry.note)}'{' class=chosen' if chosen else ''}><td><b>{escape(entry.name)}</b>{tick}</td>"
-        f"<td>{escape(entry.title)} {where}</td><td class='num'>{entry.dim or '–'}</td>"
-        f"<td class='num'>{entry.max_length or '–'}</td><td class='num'>{weight or '–'}</td>"
-        f"<td>{escape(entry.pooling)}</td><td class='dim'>{prompts}</td><td class='dim'>{escape(entry.licence)}</td></tr>"
+        f"<tr data-key='{name}' data-do='pick' data-name='{name}' role='button' tabindex='0' "
+        f"title='{escape(f'{entry.title}. {entry.note}')}'{' class=chosen' if chosen else ''}>"
+        f"{''.join(f'<td class={kind!r}>{value}</td>' for kind, value in cells)}</tr>"
     )
 
 
-def details(preview: Mapping[str, Any]) -> str:
-    """What will be applied, as a list of facts, with what is doubtful about it in red."""
-    return "".join(f"<div class='note bad'>{ticked(text)}</div>" for text in preview.get("warnings", []))
+def details(spec: "EncoderSpec", preview: Mapping[str, Any], entries: "Sequence[CatalogueEntry]") -> str:
+    """What will be applied, as a list of facts; what is doubtful about it comes first, in red."""
+    entry = entry_of(preview["model"], entries)
+    facts = {name: getattr(entry, name, None) if value is None else value for name, value in preview.items()}
+    notes = "".join(f"<div class='note bad'><b>{escape(text)}</b></div>" for text in doubts(spec, facts, entry))
+    rows = [("Listed as", f"<b>{escape(spec.name)}</b>")]
+    if spec.kind == "dense":
+        rows += [
+            ("Model", f"<code>{escape(facts['model'])}</code>"),
+            ("Query prompt", effective(facts["query_prompt"])),
+            ("Document prompt", effective(facts["document_prompt"])),
+            ("Pooling", known(facts["pooling"])),
+            ("Dimensions", known(facts["dim"])),
+            ("Longest input", f"{known(facts['max_length'])} tokens" if facts["max_length"] else known(None)),
+        ]
+    rows += [("Licence", escape(facts["licence"]))] if facts["licence"] else []
+    note = f"<p class='dim'>{escape(facts['note'])}</p>" if facts["note"] else ""
+    listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+    return f"{notes}<dl class='facts-list'>{listed}</dl>{note}"
+
+
+def entry_of(model: str | None, entries: "Sequence[CatalogueEntry]") -> "CatalogueEntry | None":
+    """The catalogue's entry with these weights: by where they are, or else by the hub id they come from."""
+    name = str(model or "").lower()
+    for own in (lambda each: getattr(each.spec, "model", ""), lambda each: each.hub):
+        for entry in entries:
+            if name and own(entry).lower() == name:
+                return entry
+    return None
+
+
+def doubts(spec: "EncoderSpec", facts: Mapping[str, Any], entry: "CatalogueEntry | None") -> list[str]:
+    """Sentences about prompts a model expects and would not get, and about code it brings."""
+    found = []
+    for role in ("query", "document"):
+        expected = getattr(entry, f"{role}_prompt", "")
+        if expected and facts[f"{role}_prompt"] == "":
+            found.append(f"This model expects the {role} prompt “{expected}”, and none is set.")
+    if getattr(spec, "trust_remote_code", False):
+        found.append("Code that comes with the model will run on this machine. Only for sources you trust.")
+    return found
+
+
+def effective(text: str | None) -> str:
+    """A prompt as it will be applied; None = the model's files will tell."""
+    return known(None) if text is None else prompt(text)
+
+
+def known(value: Any) -> str:
+    return "<span class='dim'>as the model’s files say, once downloaded</span>" if value is None else escape(value)
 
 
 def embedding_table(found: "Sequence[EmbeddingInfo]", place: Place) -> str:
     """What was encoded, and how; an invitation where nothing was."""
     if not found:
         return (
-            "<h3 class='above'>Embeddings</h3><div class='note'>Nothing encoded yet. <b>bm25</b> takes seconds and needs "
-            "no model; a dense encoder finds what uses other words.</div>"
+            "<h3 class='above'>Embeddings</h3><div class='note'>Nothing encoded yet. <b>bm25</b> takes seconds and "
+            "needs no model; a dense encoder also finds what is said in other words.</div>"
         )
-    head = "<th>Embedding</th><th class='num'>Vectors</th><th class='num'>Dim</th><th>Pooling</th><th>Query prompt</th>"
-    head += "<th>Document prompt</th><th>Precision</th><th class='num'>Size</th><th class='num'>Took</th><th>Made</th><th></th>"
+    names = ("Embedding", "Vectors", "Dim", "Pooling", "Query prompt", "Document prompt", "Precision", "Size", "Took")
+    numbers = ("Vectors", "Dim", "Size", "Took")
+    head = "".join(f"<th class='{'num' if name in numbers else ''}'>{name}</th>" for name in (*names, "Made", ""))
     rows = "".join(embedding_row(each, place) for each in found)
     return (
-        f"<h3 class='above'>Embeddings of {escape(place.corpus)}</h3><div class='panel scroll'><table class='grid'>"
+        f"<h3 class='above'>Embeddings of {escape(place.corpus)}</h3><div class='panel'><table class='grid'>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -69,14 +129,27 @@ def embedding_table(found: "Sequence[EmbeddingInfo]", place: Place) -> str:
 def embedding_row(each: "EmbeddingInfo", place: Place) -> str:
     notes = "".join(f"<div class='note warn'>{ticked(text)}</div>" for text in each.warnings)
     search = escape(place.link("/search", encoder=each.encoder))
-    return (
-        f"<tr data-key='{escape(each.id)}'><td><b>{escape(each.encoder)}</b> <span class='tag'>{escape(each.kind)}</span>"
-        f"{notes}</td><td class='num'>{each.vectors:,}</td><td class='num'>{each.dim:,}</td><td>{escape(each.pooling)}</td>"
-        f"<td>{prompt(each.query_prompt)}</td><td>{prompt(each.document_prompt)}</td><td>{escape(each.dtype)}</td>"
-        f"<td class='num'>{size(each.bytes)}</td><td class='num'>{duration(each.manifest.get('seconds'))}</td>"
-        f"<td class='dim'>{ago(each.created_at)}</td><td class='acts'><a class='btn small' href='{search}'>Search</a> "
-        f"{delete_menu(each.id, each.encoder)}</td></tr>"
+    cells = (
+        ("", f"<b>{escape(each.encoder)}</b> <span class='tag'>{escape(each.kind)}</span>{notes}"),
+        ("num", f"{each.vectors:,}"),
+        ("num", f"{each.dim:,}"),
+        ("", escape(each.pooling)),
+        ("", prompt(each.query_prompt)),
+        ("", prompt(each.document_prompt)),
+        ("", precision(each.manifest.get("dtype"), each.dtype)),
+        ("num", size(each.bytes)),
+        ("num", duration(each.manifest.get("seconds"))),
+        ("dim", ago(each.created_at)),
+        ("acts", f"<a class='btn small' href='{search}'>Search</a> {delete_menu(each.id, each.encoder)}"),
     )
+    return f"<tr data-key='{escape(each.id)}'>{''.join(f'<td class={kind!r}>{text}</td>' for kind, text in cells)}</tr>"
+
+
+def precision(computed: str | None, stored: str) -> str:
+    """The model's precision, and that on disk where it differs."""
+    if not computed or computed == stored:
+        return escape(stored)
+    return f"{escape(computed)} <span class='dim'>→ {escape(stored)}</span>"
 
 
 def prompt(text: str | None) -> str:

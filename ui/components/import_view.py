@@ -12,7 +12,7 @@ from ui.components.filters import options
 from ui.components.results import Frame
 from ui.components.text import clip, escape
 from workbench.specs import ImportSpec
-from workbench.types import SkippedRow
+from workbench.types import Document, SkippedRow
 
 if TYPE_CHECKING:
     from workbench.workflows.corpus import Preview
@@ -30,14 +30,15 @@ READERS = {
 }
 ROLES = {"id_field": "id", "text_field": "text", "title_field": "title", "image_field": "image"}
 SHOWN_SKIPPED = 200
+SHOWN_SAMPLE = 8
 
 
 def preview_markup(preview: "Preview", name: str, known: Sequence[str], path: str) -> str:
     """What the import would make of a source: the mapping to change, first documents, and what would be skipped."""
     facts = f"{escape(clip(path, 200))} · {size(preview.size_bytes)}"
     trouble = "".join(f'<div class="note warn">{escape(each)}</div>' for each in preview.warnings)
-    sample = [replace(document, ordinal=n) for n, document in enumerate(preview.sample)]
-    columns = list(dict.fromkeys(key for document in preview.sample for key in document.metadata))
+    sample = [sampled(document, n) for n, document in enumerate(preview.sample[:SHOWN_SAMPLE])]
+    columns = list(dict.fromkeys(key for document in sample for key in document.metadata))
     again = "A name that is taken makes a new version of that corpus; the older one and its judgments stay."
     return (
         f'<div class="wb-import" data-form><div class="dim break">{facts}</div>'
@@ -51,6 +52,12 @@ def preview_markup(preview: "Preview", name: str, known: Sequence[str], path: st
         f"{browser_html(sample, Frame('', 0), columns)}</div>"
         f"{skipped_markup(preview.skipped, len(preview.skipped), 'in the rows that were looked at')}</div>"
     )
+
+
+def sampled(document: Document, number: int) -> Document:
+    """A document of a preview as a row of the table: numbered, its image as a column."""
+    image = {"image": PurePath(document.image).name} if document.image else {}
+    return replace(document, ordinal=number, metadata={**image, **document.metadata})
 
 
 def roles(preview: "Preview") -> str:

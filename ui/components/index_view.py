@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from workbench.workflows.index import IndexInfo, Suggestion
 
 
-def suggestion_cards(found: "Sequence[Suggestion]", memory: int) -> str:
+INVERTED = "inverted"
+"""The index of sparse vectors: it comes and goes with its embedding."""
+
+
+def suggestion_cards(found: "Sequence[Suggestion]", memory: float) -> str:
     """One card a suggestion; a click puts its factory string into the field."""
     if not found:
         return (
@@ -24,7 +28,8 @@ def suggestion_cards(found: "Sequence[Suggestion]", memory: int) -> str:
         f"<span class='facts'>{size(each.bytes)}</span></span><span class='dim'>{escape(each.why)}</span></button>"
         for each in found
     )
-    return f"<h3 class='above'>Suggestions for this embedding</h3><div class='cards'>{cards}</div>"
+    cards = f"<div class='cards'>{cards}</div>"
+    return f"<div class='row'><h3>Suggestions for this embedding</h3><span class='dim'>click one</span></div>{cards}"
 
 
 def checked(factory: str, warnings: Sequence[str]) -> str:
@@ -56,7 +61,7 @@ def index_row(each: "IndexInfo", place: Place) -> str:
         f"<td>{escape(each.metric)}</td><td class='num'>{size(each.bytes)}</td>"
         f"<td class='num'>{duration(each.seconds)}</td><td class='dim'>{settings(each.settings)}</td>"
         f"<td class='dim'>{ago(each.created_at)}</td><td class='acts'><a class='btn small' href='{search}'>Search</a> "
-        f"{delete_menu(each.id, each.factory)}</td></tr>"
+        f"{delete_menu(each.id, each.factory) if each.factory != INVERTED else ''}</td></tr>"
     )
 
 

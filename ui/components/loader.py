@@ -1,6 +1,5 @@
 """The import forms of the Corpus page: a file or path → preview with a changeable mapping → job → report."""
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -50,11 +49,10 @@ class Loader:
         self.source = gr.Textbox("", visible="hidden", elem_id="import-source")
         self.reader = gr.Textbox("", visible="hidden", elem_id="import-reader")
         self.report = live("import-report")
-
-    def wire(self, changed: Callable[..., Any], outputs: Any) -> None:
-        """Draw the jobs here. `changed` fills `outputs` when one is done."""
         self.panel = job_panel(self.context, KINDS, self.done, self.report)
-        on(self.panel.done, changed, None, outputs)
+        self.wire()
+
+    def wire(self) -> None:
         seen = [self.preview, self.source, self.reader]
         for event in (self.path.submit, self.look.click):
             on(event, self.show_path, self.path, seen)

@@ -67,7 +67,7 @@ class CorpusPage:
         forms = [self.loader.documents, self.loader.queries, self.browser]
         page = [self.list, *forms, self.text, self.filters, self.wanted, self.rows]
         on_load(self.load, page)
-        self.loader.wire(self.load, page)
+        on(self.loader.panel.done, self.refresh, None, [self.list, self.leave])
         on(self.wanted.change, self.browse, self.wanted, self.rows)
         changed = [self.text, self.filters, self.wanted, self.rows]
         on(self.text.submit, self.filter_text, [self.wanted, self.text], changed)
@@ -89,15 +89,26 @@ class CorpusPage:
         if not place.project:
             return {self.list: show(no_project())}
         project = self.context.project(place.project)
-        known = corpora.list_corpora(project)
-        if not known:
+        if not place.corpus:
             return self.choose("documents") | {self.list: show(first_corpus())}
-        sets = {each.name: each.queries for each in corpora.list_query_sets(project, place.corpus)}
-        versions = [each.version for each in corpora.list_versions(project, place.corpus)]
-        shown = {self.list: show(corpora_markup(known, place, sets, versions))}
+        shown = {self.list: show(self.list_markup(project, place))}
         browse = read_browse(place.query)
         shown[self.filters] = show(filter_form(project, place.corpus, browse.filters))
         return shown | self.choose("browser") | self.want(place, browse)
+
+    def list_markup(self, project: Project, place: Place) -> str:
+        sets = {each.name: each.queries for each in corpora.list_query_sets(project, place.corpus)}
+        versions = [each.version for each in corpora.list_versions(project, place.corpus)]
+        return corpora_markup(corpora.list_corpora(project), place, sets, versions)
+
+    def refresh(self, request: gr.Request) -> dict[Any, Any]:
+        """What a job has made; the first corpus of a project is opened."""
+        project, place = self.context.here(request)
+        if not place.corpus:
+            return {}
+        if place.query.get("corpus") != place.corpus:
+            return {self.leave: go(place.link(PATH))}
+        return {self.list: show(self.list_markup(project, place))}
 
     def choose(self, name: str) -> dict[Any, Any]:
         """Show one of the three parts."""

@@ -17,6 +17,7 @@ from workbench.project import Project
 from workbench.specs import BM25Spec, DenseSpec, EncoderSpec, EncodeSpec, encoder_spec
 from workbench.workflows import corpus as corpora
 from workbench.workflows import encode
+from workbench.workflows.artifacts import delete_artifact
 
 TITLE, PATH = "Encode", "/encode"
 KINDS = ("encode",)
@@ -39,8 +40,8 @@ class EncodePage:
     def build(self) -> None:
         self.head = live("encode-head")
         with gr.Column(visible=False, elem_id="encode-body", elem_classes="flat") as self.body:
-            with gr.Row():
-                with gr.Column(scale=7, min_width=520):
+            with gr.Row(equal_height=False, elem_classes="columns"):
+                with gr.Column(scale=8, min_width=520):
                     self.catalogue = live("catalogue")
                 with gr.Column(scale=5, min_width=400, elem_classes="panel settings"):
                     self.draw_settings()
@@ -107,14 +108,14 @@ class EncodePage:
         done = {each.encoder for each in encode.list_embeddings(project, place.corpus)}
         shown: dict[Any, Any] = {self.catalogue: show(catalogue_table(encode.list_encoders(), encoder.strip(), done))}
         try:
-            preview = encode.encoder_preview(encoder.strip())
+            spec = encode.resolve_encoder(encoder.strip())
+            facts = described(spec)
         except WorkbenchError as error:
             return {**shown, self.details: show(problem(error.message, error.hint) if encoder.strip() else "")}
-        spec = encoder_spec(preview["spec"])
         form = self.form_of(spec)
         return {
             **shown,
-            self.details: show(details(preview)),
+            self.details: show(facts),
             self.dense_box: gr.update(visible=form is self.dense),
             self.bm25_box: gr.update(visible=form is self.bm25),
             **dict(zip(form.components, form.show(spec), strict=True)),
@@ -127,7 +128,7 @@ class EncodePage:
         """The encoder with the settings of the form; one that differs from the catalogue's gets a name that says so."""
         if not encoder.strip():
             raise BadInput("No encoder is chosen.", "Click one in the list, or write a hub id or a folder.")
-        own = encoder_spec(encode.encoder_preview(encoder.strip())["spec"])
+        own = encode.resolve_encoder(encoder.strip())
         form = self.form_of(own)
         count = len(self.dense.components)
         values = entered[:count] if form is self.dense else entered[count:]
@@ -137,7 +138,7 @@ class EncodePage:
     def look(self, encoder: str, *entered: Any) -> Update:
         """What will be applied with the settings as they are now, and what is doubtful about it."""
         try:
-            return show(details(encode.encoder_preview(self.spec_of(encoder, entered).to_dict())))
+            return show(described(self.spec_of(encoder, entered)))
         except WorkbenchError as error:
             return show(problem(error.message, error.hint))
 
@@ -155,8 +156,8 @@ class EncodePage:
     def remove(self, event: gr.EventData, request: gr.Request) -> Update:
         """Delete an embedding and the indices made from it."""
         project, place = self.context.here(request)
-        encode.delete_embedding(project, said(event, "id"))
-        tell("The embedding is deleted.")
+        gone = delete_artifact(project, said(event, "id"))
+        tell(f"Deleted: {', '.join(gone)}.")
         return self.list_of(project, place)
 
     def draw_list(self, request: gr.Request) -> Update:
@@ -166,8 +167,13 @@ class EncodePage:
         return show(embedding_table(encode.list_embeddings(project, place.corpus), place))
 
 
+def described(spec: EncoderSpec) -> str:
+    """What will be applied, as HTML."""
+    return details(spec, encode.encoder_preview(spec.to_dict()), encode.list_encoders())
+
+
 def renamed(own: EncoderSpec, wanted: EncoderSpec) -> EncoderSpec:
     """`wanted`, named after how it differs from `own`: two embeddings of one encoder must not share a name."""
     before, after = own.to_dict(), wanted.to_dict()
-    changes = [f"{name}={value!r}" for name, value in after.items() if value != before[name]]
-    return encoder_spec({**after, "name": f"{own.name} {' '.join(changes)}".strip()[:80]})
+    changes = [f"{name}={value}" for name, value in after.items() if value != before[name]]
+    return encoder_spec({**after, "name": " ".join([own.name, *changes])[:80].strip()})

@@ -18,6 +18,7 @@ from workbench.workflows.demo import DEMO_PROJECT, demo_jobs
 
 TITLE, PATH = "Home", "/"
 EXAMPLES = 6
+SAMPLE = 200
 
 
 def build(context: Context) -> None:
@@ -67,12 +68,13 @@ def hand(context: Context, place: Place) -> str:
 
 
 def example_queries(context: Context, place: Place) -> list[str]:
-    """The first queries of the corpus in hand that have a text."""
+    """A few queries of the corpus in hand, from all over its first query set that has some with a text."""
     project = context.project(place.project)
     for query_set in corpora.list_query_sets(project, place.corpus):
-        found = [query.text for query in corpora.list_queries(project, query_set.name, 0, EXAMPLES) if query.text]
-        if found:
-            return found
+        first = corpora.list_queries(project, query_set.name, 0, SAMPLE)
+        texts = [query.text for query in first if query.text]
+        if texts:
+            return texts[:: max(1, len(texts) // EXAMPLES)][:EXAMPLES]
     return []
 
 

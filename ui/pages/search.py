@@ -13,7 +13,7 @@ from ui.components.address import MAX_K, SETTINGS, View, knobs_of, parse_link, r
 from ui.components.documents import document_html, search_words
 from ui.components.empty import no_corpus, no_project
 from ui.components.filters import changed_filters, filter_form
-from ui.components.job_panel import job_panel
+from ui.components.job_panel import draw_jobs, job_panel
 from ui.components.live import live, show
 from ui.components.navigation import navigation
 from ui.components.results import Frame, listing
@@ -27,6 +27,7 @@ from workbench.workflows import search as searching
 
 TITLE, PATH = "Search", "/search"
 EXAMPLES = 8
+KINDS = ("encode", "index")
 MATCHED = 100_000
 """Characters of a hit in which the query's words are looked for."""
 
@@ -59,18 +60,27 @@ class SearchPage:
             self.system = gr.Dropdown([], elem_id="system", label="System: encoder · index", scale=2, min_width=200)
             self.k = gr.Number(10, elem_id="k", label="k", minimum=1, maximum=MAX_K, precision=0, scale=0, min_width=80)
             self.knobs = [
-                gr.Number(None, elem_id=name, label=label, minimum=1, visible=False, scale=0, min_width=90)
+                gr.Number(
+                    None,
+                    elem_id=name,
+                    label=label,
+                    minimum=1,
+                    placeholder="default",
+                    visible=False,
+                    scale=0,
+                    min_width=90,
+                )
                 for name, label in zip(SETTINGS, ("nprobe", "efSearch", "k_factor"), strict=True)
             ]
             self.go = gr.Button("Search", elem_id="go", variant="primary", scale=0, min_width=90)
         self.filters = live("wb-filters")
         self.wanted = gr.Textbox("", visible="hidden", elem_id="wanted")
+        self.jobs = job_panel(self.context, KINDS)
         with gr.Row(elem_classes="wb-columns"):
             self.results = listing("results", elem_classes="wb-panel", scale=3, min_width=420)
             self.panel = listing(
                 "document", elem_classes=["wb-panel", "wb-side"], visible=False, scale=2, min_width=380
             )
-        self.jobs = job_panel(self.context)
         self.wire()
 
     def wire(self) -> None:
@@ -78,6 +88,8 @@ class SearchPage:
         start = [self.query, self.system, self.k, *self.knobs, self.filters, self.wanted, self.results]
         changed = [self.query, self.system, *self.knobs, self.filters, self.wanted, self.results]
         on_load(self.load, start)
+        # What a job has made can be searched at once.
+        on(self.jobs.done, self.load, None, start)
         on(self.wanted.change, self.search, self.wanted, self.results, concurrency_limit=4)
         for event in (self.query.submit, self.go.click):
             on(event, self.ask, inputs, changed)
@@ -104,7 +116,7 @@ class SearchPage:
         project = self.context.project(place.project)
         systems = searching.systems(project, place.corpus)
         view = fit(read_view(place.query), systems)
-        choices = [(each.label, system_value(each.encoder, each.index)) for each in systems]
+        choices = [(system_label(each), system_value(each.encoder, each.index)) for each in systems]
         shown = self.want(place, view)
         shown[self.system] = gr.update(
             choices=choices, value=system_value(view.encoder, view.index) if choices else None
@@ -230,14 +242,19 @@ class SearchPage:
         """Queue the BM25 job of an empty state."""
         project, place = self.context.here(request)
         arguments = {"corpus": place.corpus, "encoder": "bm25"}
-        return self.context.jobs.enqueue("encode", project.name, arguments, title=f"Encode {place.corpus} with bm25")
+        self.context.jobs.enqueue("encode", project.name, arguments, title=f"Encode {place.corpus} with bm25")
+        return draw_jobs(self.context, project.name, KINDS)
 
 
-def fit(view: View, systems: Sequence[Any]) -> View:
-    """`view` with a system that exists: the one it names, else one of the same encoder, else the first."""
+def system_label(system: searching.System) -> str:
+    return system.label if system.ready else f"{system.label} (neighbours only)"
+
+
+def fit(view: View, systems: Sequence[searching.System]) -> View:
+    """`view` with a system that exists: the one it names, else one of the same encoder, else the first to be asked."""
     same = [each for each in systems if each.encoder == view.encoder]
     exact = [each for each in same if each.index == view.index]
-    chosen = next(iter([*exact, *same, *systems]), None)
+    chosen = next(iter([*exact, *same, *(each for each in systems if each.ready), *systems]), None)
     if chosen is None:
         return replace(view, encoder="", index="")
     return replace(view, encoder=chosen.encoder, index=chosen.index)

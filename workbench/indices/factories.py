@@ -55,6 +55,11 @@ class Codes:
             return math.ceil(dim * self.bits / 8) + (8 if self.bits == 1 else 20)
         return math.ceil(self.m * self.bits / 8)
 
+    def table_bytes(self, dim: int) -> int:
+        """Bytes of its code books, which every vector shares."""
+        books = self.m if self.kind in ("RQ", "LSQ") else 1
+        return 4 * books * self.centroids * dim
+
     @property
     def centroids(self) -> int:
         """Centroids of each of its code books, 0 where it has none."""

@@ -1,5 +1,6 @@
 """Exact search over sparse vectors: for each term, the documents that hold it and their weights."""
 
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -121,7 +122,11 @@ def _allocate(folder: Path | None, name: str, size: int) -> NDArray[Any]:
         return np.empty(size, dtype=PARTS[name])
     folder.mkdir(parents=True, exist_ok=True)
     path = folder.resolve() / f"{name}.npy"
-    return np.lib.format.open_memmap(path, mode="w+", dtype=PARTS[name], shape=(size,))
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=PARTS[name], shape=(size,))
+    with path.open("r+b") as handle:
+        # A map of space that the disk lacks would end the process with SIGBUS; this raises OSError instead.
+        os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _places(block: sparse.csr_matrix, free: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

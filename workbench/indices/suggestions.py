@@ -17,15 +17,19 @@ class Suggestion:
 def estimate_bytes(text: str, n: int, dim: int) -> int:
     """About how large the index gets, on disk and in memory."""
     factory = parse(text)
-    per_vector = factory.codes.bytes(dimensions(factory, dim))
+    reached = dimensions(factory, dim)
+    shared = factory.codes.table_bytes(reached) + 4 * reached * factory.lists
+    shared += 4 * dim * reached if factory.transforms else 0
+    per_vector = factory.codes.bytes(reached)
     if factory.refine is not None:
         per_vector += factory.refine.bytes(dim)
+        shared += factory.refine.table_bytes(dim)
     if factory.lists:
         per_vector += 8
     elif factory.graph:
         # 2·M links of 4 bytes below, M above for one vector in M, level and offset (retrieval notes: 4·d + 8·M).
         per_vector += 8 * factory.graph + 16
-    return n * per_vector + 4 * dim * factory.lists
+    return n * per_vector + shared
 
 
 def suggest_factories(n: int, dim: int, memory_mb: float = 4096) -> list[Suggestion]:

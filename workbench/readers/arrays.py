@@ -18,7 +18,7 @@ from workbench.readers.lines import read_lines
 from workbench.readers.records import RecordReader
 from workbench.readers.tables import CsvReader, TsvReader
 from workbench.specs import ImportSpec
-from workbench.types import Document, SkippedRow
+from workbench.types import Document, Progress, SkippedRow, no_progress
 
 _TABLES: dict[str, type[RecordReader]] = {".jsonl": JsonlReader, ".csv": CsvReader, ".tsv": TsvReader}
 _LISTS = (".txt", ".json")
@@ -98,13 +98,14 @@ class VectorsReader(Reader):
     def mapping(self) -> ImportSpec:
         return replace(self._table.mapping() if self._table else self.spec, reader=self.name)
 
-    def check(self) -> None:
+    def check(self, progress: Progress = no_progress) -> None:
         """Read everything once: as many documents as vectors, and each value finite in float32."""
         rows = sum(1 for _ in (self._table._records() if self._table else self._listed()))
         if rows != len(self):
             raise self._mismatch(f"{rows:,}")
         for file, part in zip(self._files, self._parts, strict=True):
             for start in range(0, len(part), _BLOCK):
+                progress(0, len(self))
                 bad = np.flatnonzero(~np.isfinite(_float32(part[start : start + _BLOCK])).all(axis=1))
                 if bad.size:
                     raise BadInput(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workbench.errors import BadInput
 from workbench.readers.columns import MAX_COLUMNS, Column, kind_of
 from workbench.specs import ImportSpec
-from workbench.types import Document, Scalar, SkippedRow
+from workbench.types import Document, Progress, Scalar, SkippedRow, no_progress
 
 TEXT_LIMIT = 10 * 2**20
 """Longest text of a document in characters, and of all its metadata together; a longer one is skipped."""
@@ -80,8 +80,8 @@ class Reader(ABC):
     def sources(self) -> list[Path]:
         """The files whose bytes make up the source, in a fixed order."""
 
-    def check(self) -> None:  # noqa: B027 — most formats have nothing to check beforehand
-        """Whatever must hold for the whole source before the first document is stored. Raises `BadInput`."""
+    def check(self, progress: Progress = no_progress) -> None:  # noqa: B027 — most formats need no look ahead
+        """Look at the whole source before the first document is stored, where a format needs it. Raises `BadInput`."""
 
     @abstractmethod
     def _read(self) -> Iterator[Document | SkippedRow]:

@@ -32,6 +32,7 @@ TEXT_NAMES = ("text", "contents", "content", "body", "passage", "document", "doc
 TITLE_NAMES = ("title", "headline", "heading", "name", "subject")
 IMAGE_NAMES = ("image", "image_path", "image_file", "file_name", "filename", "file", "img", "img_path", "picture",
     "photo", "document_image", "path")  # fmt: skip
+KNOWN_NAMES = frozenset((*ID_NAMES, *TEXT_NAMES, *TITLE_NAMES, *IMAGE_NAMES))
 _IMAGE_VALUE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?)$", re.IGNORECASE)
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")

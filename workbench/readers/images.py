@@ -55,7 +55,9 @@ class ImagesReader(Reader):
         if found is None:
             self._refuse_fields()
             return None
-        table = CAPTION_TABLES[found](self.path / found, replace(self.spec, reader=""))
+        kept = self.spec.metadata_fields
+        columns = None if kept is None else tuple(name for name in kept if name != "path")
+        table = CAPTION_TABLES[found](self.path / found, replace(self.spec, reader="", metadata_fields=columns))
         if table.fields.image is None:
             raise BadInput(
                 f"“{found}” has no column with the images' files.", "Name one “file”, or choose the image column."
@@ -72,7 +74,8 @@ class ImagesReader(Reader):
         return [Column("path", "text", example), *(self._table.columns() if self._table else [])]
 
     def mapping(self) -> ImportSpec:
-        return replace(self._table.mapping() if self._table else self.spec, reader=self.name)
+        spec = self._table.mapping() if self._table else self.spec
+        return replace(spec, reader=self.name, metadata_fields=self.spec.metadata_fields)
 
     def where(self, at: int) -> str:
         if self._table is not None and at <= self._table.at:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from workbench.errors import BadInput
 from workbench.readers.base import shorten
@@ -38,8 +39,7 @@ class JsonlReader(RecordReader):
                 self._refuse_array(raw)
                 yield SkippedRow(self.where(self.at), f"the line is not a JSON object but {shorten(repr(record))}")
                 continue
-            nested = record.get("metadata")
-            yield {**record, **_unfolded(record, nested)} if type(nested) is dict else record
+            yield _unfolded(record) if type(record.get("metadata")) is dict else record
 
     def _refuse_array(self, raw: bytes) -> None:
         if self.at == 1 and raw.lstrip().startswith(b"["):
@@ -48,10 +48,10 @@ class JsonlReader(RecordReader):
             )
 
 
-def _unfolded(record: Record, nested: Record) -> Record:
-    if isinstance(record, dict):
-        del record["metadata"]
-    return {name: value for name, value in nested.items() if name not in record}
+def _unfolded(record: dict[str, Any]) -> Record:
+    """The record with the entries of its `metadata` object as columns; its own columns win."""
+    own = {name: value for name, value in record.items() if name != "metadata"}
+    return {**record["metadata"], **own}
 
 
 def _reason(error: Exception) -> str:

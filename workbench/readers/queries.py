@@ -25,14 +25,23 @@ _QREL_FIELDS = {
     "document": ("corpus-id", "corpus_id", "doc_id", "doc-id", "docid", "document_id", "docno", "pid", "document"),
     "relevance": ("score", "relevance", "rel", "label", "grade"),
 }
+
+
+class _QueryTsv(TsvReader):
+    """Query ids are often words, so only a known name makes the first line a header."""
+
+    def _is_header(self, cells: list[str]) -> bool:
+        return any(cell.strip().lower() in (*_QUERY_IDS, *_QUERY_TEXTS) for cell in cells)
+
+
 _READERS: dict[str, type[RecordReader]] = {
     ".jsonl": JsonlReader,
     ".ndjson": JsonlReader,
     ".json": JsonlReader,
     ".csv": CsvReader,
-    ".tsv": TsvReader,
-    ".tab": TsvReader,
-    ".txt": TsvReader,
+    ".tsv": _QueryTsv,
+    ".tab": _QueryTsv,
+    ".txt": _QueryTsv,
 }
 
 

@@ -17,6 +17,10 @@ from workbench.types import Document, Scalar, SkippedRow
 
 Record = Mapping[str, Any]
 SAMPLE_ROWS = 200
+SAMPLE_SIZE = 16 * 2**20
+"""Characters in the sample: rows may be of 10 MB each."""
+LOOK_AT_ROWS = 100_000
+"""Rows that are looked at for a sample, where many are unsound."""
 _PLAIN = frozenset((str, bool, type(None)))
 
 
@@ -32,7 +36,14 @@ class RecordReader(Reader):
 
     @cached_property
     def _sample(self) -> list[Record]:
-        rows = [row for row in islice(self._records(), SAMPLE_ROWS) if not isinstance(row, SkippedRow)]
+        rows: list[Record] = []
+        size = 0
+        for row in islice(self._records(), LOOK_AT_ROWS):
+            if not isinstance(row, SkippedRow):
+                rows.append(row)
+                size += sum(len(value) for value in row.values() if isinstance(value, str))
+            if len(rows) == SAMPLE_ROWS or size > SAMPLE_SIZE:
+                break
         self.at = self.done = 0
         return rows
 

@@ -1,18 +1,22 @@
 """CSV and TSV in UTF-8."""
 
 import csv
+import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 
 from workbench.errors import BadInput
 from workbench.readers.base import TEXT_LIMIT, shorten
-from workbench.readers.columns import KIND_ORDER, Column, Kind, clean_name, parse_cell, text_kinds
+from workbench.readers.columns import KIND_ORDER, KNOWN_NAMES, Column, Kind, clean_name, parse_cell, text_kinds
 from workbench.readers.lines import LINE_LIMIT, read_lines
 from workbench.readers.records import SAMPLE_ROWS, Record, RecordReader
-from workbench.types import Scalar, SkippedRow
+from workbench.specs import ImportSpec
+from workbench.types import Document, Progress, Scalar, SkippedRow, no_progress
 
+_NAME = re.compile(r"[^\W\d][\w.-]{0,39}")
 _TOO_LONG = f"the line has more than {LINE_LIMIT:,} bytes"
 
 
@@ -21,6 +25,10 @@ class TableReader(RecordReader):
 
     A row with another number of cells than the header is skipped; an empty cell is None; blank lines do not count.
     """
+
+    def __init__(self, path: Path, spec: ImportSpec, *, allows_empty: bool = False) -> None:
+        super().__init__(path, spec, allows_empty=allows_empty)
+        self._kinds: dict[str, Kind] = {}
 
     @abstractmethod
     def _cells(self) -> Iterator[list[str] | SkippedRow]:
@@ -66,12 +74,14 @@ class TableReader(RecordReader):
         for row in self._rows():
             yield row if isinstance(row, SkippedRow) else {n: c or None for n, c in zip(names, row, strict=True)}
 
-    def _cell_kinds(self, limit: int | None) -> dict[str, Kind]:
+    def _find_kinds(self, limit: int | None, progress: Progress = no_progress) -> dict[str, Kind]:
         """The narrowest kind that fits every cell of each column, in the first `limit` rows or all."""
         possible: list[frozenset[Kind]] = [frozenset(KIND_ORDER)] * len(self.names)
         undecided = list(range(len(possible)))
         filled = [False] * len(possible)
-        for row in islice(self._rows(), limit):
+        for count, row in enumerate(islice(self._rows(), limit)):
+            if count % 1000 == 0:
+                progress(0, self.total)
             if isinstance(row, SkippedRow):
                 continue
             for number in undecided:
@@ -84,16 +94,20 @@ class TableReader(RecordReader):
         kinds: list[Kind] = [next(kind for kind in KIND_ORDER if kind in each) for each in possible]
         return {n: k if full else "text" for n, k, full in zip(self.names, kinds, filled, strict=True)}
 
-    @cached_property
-    def _kinds(self) -> dict[str, Kind]:
-        return self._cell_kinds(self.limit)
+    def check(self, progress: Progress = no_progress) -> None:
+        """Find the columns' kinds, so that `read` has not to."""
+        self._kinds = self._find_kinds(None, progress)
+
+    def _read(self) -> Iterator[Document | SkippedRow]:
+        self._kinds = self._kinds or self._find_kinds(self.limit)
+        yield from super()._read()
 
     def _scalar(self, name: str, value: str | None) -> Scalar:
         return None if value is None else parse_cell(value, self._kinds[name])
 
     def columns(self) -> list[Column]:
-        kinds = self._cell_kinds(SAMPLE_ROWS)
-        examples = {n: next((row[n] for row in reversed(self._sample) if row[n]), "") for n in self.names}
+        kinds = self._find_kinds(SAMPLE_ROWS)
+        examples = {n: next((row[n] for row in self._sample if row[n]), "") for n in self.names}
         return [Column(name, kinds[name], shorten(examples[name], 100)) for name in self.names]
 
 
@@ -140,16 +154,17 @@ class CsvReader(TableReader):
 class TsvReader(TableReader):
     """Tab-separated, one row a line: quotes are text, but a cell that is quoted as a whole is unquoted.
 
-    The first line is a header unless one of its cells is a number, empty, repeated or long (MS MARCO has none).
+    The first line is a header unless a cell is a number, empty or repeated (MS MARCO has none), and it has a name that
+    is known, such as id or text, or only single words.
     """
 
     name = "tsv"
 
     def _is_header(self, cells: list[str]) -> bool:
-        names = [cell.strip() for cell in cells]
-        if len(set(names)) < len(names):
+        names = [cell.strip().lower() for cell in cells]
+        if len(set(names)) < len(names) or not all(name and text_kinds(name) == {"text"} for name in names):
             return False
-        return all(name and len(name) <= 64 and text_kinds(name) == {"text"} for name in names)
+        return any(name in KNOWN_NAMES for name in names) or all(map(_NAME.fullmatch, names))
 
     def _cells(self) -> Iterator[list[str] | SkippedRow]:
         self._begin()

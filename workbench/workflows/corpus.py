@@ -100,7 +100,7 @@ def import_corpus(
         versions = corpora.finished(project.db, name)
         if versions and _source_of(project, versions[0]) == source and not reader.mapping().image_field:
             return _unchanged(versions[0], started)
-        reader.check()
+        reader.check(progress)
         return _Import(project, reader, progress).run(name, path, source, versions[:1], started)
 
 

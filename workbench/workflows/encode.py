@@ -2,8 +2,9 @@
 
 import errno
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,26 +76,18 @@ def encode_corpus(
     """
     started = time.monotonic()
     info = corpora.find(project.db, corpus)
-    given = resolve_encoder(encoder) if isinstance(encoder, str) else encoder_spec(encoder)
+    given = named_spec(encoder)
     notes = notes_on_texts(project, info)
     model = open_family(given, spec)
     made_by = {"name": given.name, "storage": spec.storage, "encoder": making(model)}
     draft = project.artifacts.begin("embedding", given.name, made_by, [info.fingerprint], info.id)
     artifact = draft.existing
-    if artifact is not None:
-        resumed = int(artifact.manifest["shards"])
-    else:
+    resumed = int(artifact.manifest["shards"]) if artifact is not None else 0
+    if artifact is None:
         encoding = Encoding(project, info, given, model, spec, draft.folder)
-        try:
+        with full_disk_named(info):
             resumed = encoding.run(progress)
             artifact = draft.commit(encoding.manifest(time.monotonic() - started, notes))
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise WorkbenchError(
-                f"The disk is full: the vectors of “{info.name}” could not all be written.",
-                "Free some space and encode again; the finished part is kept.",
-            ) from error
     if model.output == "sparse":
         from workbench.workflows.index import build_index
 
@@ -104,6 +97,26 @@ def encode_corpus(
     return EncodeReport(
         artifact.id, artifact.name, found["vectors"], found["dim"], seconds, resumed, list(found["warnings"])
     )
+
+
+def named_spec(encoder: str | Mapping[str, Any]) -> EncoderSpec:
+    """The encoder's spec, under a name: its own, else its model's."""
+    given = resolve_encoder(encoder) if isinstance(encoder, str) else encoder_spec(encoder)
+    return given if given.name else replace(given, name=getattr(given, "model", given.kind))
+
+
+@contextmanager
+def full_disk_named(info: CorpusInfo) -> Iterator[None]:
+    """Turn "no space left" into a sentence; every other error passes through."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise WorkbenchError(
+            f"The disk is full: the vectors of “{info.name}” could not all be written.",
+            "Free some space and encode again; the finished part is kept.",
+        ) from error
 
 
 def open_family(given: EncoderSpec, spec: EncodeSpec, state: Path | None = None) -> "Encoder":
@@ -209,7 +222,7 @@ def encoder_preview(encoder: str | Mapping[str, Any]) -> dict[str, Any]:
 
     Raises `NotFound` or `BadInput` as `encode_corpus` would on a name that cannot be one.
     """
-    given = resolve_encoder(encoder) if isinstance(encoder, str) else encoder_spec(encoder)
+    given = named_spec(encoder)
     known: dict[str, Any] = dict.fromkeys(("title", "dim", "max_length", "pooling", "licence", "size_mb", "note"))
     known |= {"name": given.name, "kind": given.kind, "bundled": False, "query_prompt": None, "document_prompt": None}
     entry = next((each for each in list_encoders() if each.spec == given or each.name == given.name), None)

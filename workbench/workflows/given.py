@@ -19,6 +19,8 @@ def store_vectors(project: Project, draft: CorpusDraft, reader: Reader, progress
         return None
     spec = {"name": GIVEN, "kind": GIVEN, "source": draft.source_fingerprint}
     artifact = project.artifacts.begin("embedding", GIVEN, spec, [draft.fingerprint()], draft.id)
+    if artifact.existing is not None:
+        return artifact.existing.id
     try:
         shards = ShardFolder(artifact.folder)
         rows = dim = zeros = 0
@@ -33,6 +35,7 @@ def store_vectors(project: Project, draft: CorpusDraft, reader: Reader, progress
             "output": "dense",
             "vectors": rows,
             "dim": dim,
+            "shards": len(shards.finished()),
             "dtype": "float32",
             "storage": "float32",
             "similarity": "cosine",

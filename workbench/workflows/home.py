@@ -40,8 +40,14 @@ def overview(project: Project) -> Overview:
         indices=made.get("index", 0),
         query_sets=int(sets),
         bytes=tree_bytes(project.folder),
-        changed_at=project.db.path.stat().st_mtime,
+        changed_at=changed_at(project.db.path),
     )
+
+
+def changed_at(database: Path) -> float:
+    """When a database was last written, in Unix seconds: fresh changes are in its -wal file alone."""
+    files = (database, database.with_name(f"{database.name}-wal"))
+    return max(path.stat().st_mtime for path in files if path.exists())
 
 
 def tree_bytes(folder: Path) -> int:

@@ -1,0 +1,155 @@
+"""What every encoder family promises, run over each entry of the registry."""
+
+import copy
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from workbench.encoders import ENCODERS
+from workbench.encoders.base import Encoder
+from workbench.errors import Cancelled
+from workbench.specs import BM25Spec, DenseSpec, EncoderSpec, EncodeSpec
+
+RUN = EncodeSpec(device="cpu", dtype="float32")
+WORDS = "cat dog river mountain city music bread water light red blue green search index vector".split()
+TEXTS = [" ".join(random.Random(n).choices(WORDS, k=1 + n % 9)) for n in range(30)]
+
+
+@pytest.fixture(params=ENCODERS.names())
+def spec(request: pytest.FixtureRequest, tiny_model: Path) -> EncoderSpec:
+    """The spec under which each family is tried; a new family adds its own here."""
+    return {
+        "dense": DenseSpec(name="tiny", model=str(tiny_model), query_prompt="query : "),
+        "bm25": BM25Spec(),
+    }[request.param]
+
+
+def ready(spec: EncoderSpec, run: EncodeSpec = RUN) -> Encoder:
+    encoder = ENCODERS.load(spec.kind).open(spec, run)
+    if encoder.needs_fit:
+        encoder.fit([TEXTS[:11], TEXTS[11:]])
+    return encoder
+
+
+def rows(matrix) -> np.ndarray:
+    return matrix.toarray() if sparse.issparse(matrix) else matrix
+
+
+def test_shapes_and_types(spec):
+    encoder = ready(spec)
+    for matrix in (encoder.encode_documents(TEXTS), encoder.encode_queries(TEXTS)):
+        assert matrix.shape == (len(TEXTS), encoder.dim) and matrix.dtype == np.float32
+        assert isinstance(matrix, np.ndarray if encoder.output == "dense" else sparse.csr_matrix)
+        assert np.isfinite(rows(matrix)).all() and np.abs(rows(matrix)).sum() > 0
+
+
+def test_the_same_twice(spec):
+    encoder = ready(spec)
+    for encode in (encoder.encode_documents, encoder.encode_queries):
+        assert np.array_equal(rows(encode(TEXTS)), rows(encode(TEXTS)))
+
+
+def test_a_second_instance_gives_the_same(spec):
+    assert np.array_equal(rows(ready(spec).encode_documents(TEXTS)), rows(ready(spec).encode_documents(TEXTS)))
+
+
+def test_rows_do_not_depend_on_company_or_order(spec):
+    encoder = ready(spec)
+    together = rows(encoder.encode_documents(TEXTS))
+    alone = np.concatenate([rows(encoder.encode_documents([text])) for text in TEXTS])
+    order = np.random.default_rng(0).permutation(len(TEXTS))
+    shuffled = rows(encoder.encode_documents([TEXTS[n] for n in order]))
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+    np.testing.assert_allclose(shuffled, together[order], atol=1e-5)
+
+
+def test_rows_do_not_depend_on_the_batch_size(spec):
+    small = ready(spec, EncodeSpec(device="cpu", dtype="float32", batch_tokens=64))
+    np.testing.assert_allclose(
+        rows(small.encode_documents(TEXTS)), rows(ready(spec).encode_documents(TEXTS)), atol=1e-5
+    )
+
+
+def test_equal_texts_have_equal_rows(spec):
+    matrix = rows(ready(spec).encode_documents([TEXTS[4], TEXTS[5], TEXTS[4]]))
+    np.testing.assert_allclose(matrix[0], matrix[2], atol=1e-6)
+    assert not np.allclose(matrix[0], matrix[1], atol=1e-3)
+
+
+def test_nothing_in_gives_nothing_out(spec):
+    encoder = ready(spec)
+    assert encoder.encode_documents([]).shape == encoder.encode_queries([]).shape == (0, encoder.dim)
+
+
+def test_an_empty_text_has_a_finite_row(spec):
+    matrix = ready(spec).encode_documents(["", TEXTS[0], " "])
+    assert matrix.shape[0] == 3 and np.isfinite(rows(matrix)).all()
+
+
+def test_odd_texts_are_encoded(spec):
+    odd = ["\x00\x01", "🙂" * 50, "a" * 100_000, "\ud800"[:0] + "naïve café", "\n\t ", "中文 عربى"]
+    assert ready(spec).encode_documents(odd).shape[0] == len(odd)
+
+
+def test_inputs_are_not_changed(spec):
+    encoder, given = ready(spec), list(TEXTS)
+    before = copy.deepcopy(given)
+    encoder.encode_documents(given)
+    encoder.encode_queries(given)
+    assert given == before
+
+
+def test_saved_state_opens_equal(spec, tmp_path):
+    encoder = ready(spec)
+    state = None
+    if encoder.needs_fit:
+        state = tmp_path / "state"
+        encoder.save_state(state)
+        assert not list(state.rglob("*.pkl"))
+    again = ENCODERS.load(spec.kind).open(spec, RUN, state)
+    assert np.array_equal(rows(again.encode_queries(TEXTS)), rows(encoder.encode_queries(TEXTS)))
+    assert again.describe() == encoder.describe()
+
+
+def test_families_that_are_not_fitted_say_so(spec, tmp_path):
+    encoder = ready(spec)
+    if not encoder.needs_fit:
+        with pytest.raises(TypeError):
+            encoder.fit([TEXTS])
+        with pytest.raises(TypeError):
+            encoder.save_state(tmp_path)
+
+
+def test_the_description_is_plain_and_without_a_device(spec):
+    encoder = ready(spec)
+    described = encoder.describe()
+    assert json.loads(json.dumps(described)) == described
+    assert {"family", "similarity", "versions"} <= set(described)
+    assert "device" not in json.dumps(described)
+    assert encoder.warnings == [] and encoder.size_bytes > 0
+
+
+def test_progress_counts_texts_and_can_stop(spec):
+    encoder, told = ready(spec), []
+    encoder.encode_documents(TEXTS, lambda done, total: told.append((done, total)))
+    assert told[-1] == (len(TEXTS), len(TEXTS)) and told == sorted(told)
+
+    def stop(done: int, total: int) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        encoder.encode_documents(TEXTS, stop)
+
+
+def test_the_wrong_spec_is_refused(spec):
+    other = BM25Spec() if spec.kind != "bm25" else DenseSpec(model="x")
+    with pytest.raises(TypeError):
+        ENCODERS.load(spec.kind).open(other, RUN)
+
+
+def test_the_effective_query_is_text(spec):
+    assert "cat" in ready(spec).effective_query("cat river")

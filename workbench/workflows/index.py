@@ -1,0 +1,182 @@
+"""Index: an embedding and a factory string → a searchable index; suggestions, checks and the list."""
+
+import errno
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from workbench import corpora
+from workbench.artifacts import Artifact, Draft, folder_bytes
+from workbench.errors import BadInput, WorkbenchError
+from workbench.indices import INDICES
+from workbench.indices.factories import check_factory, parse
+from workbench.indices.suggestions import Suggestion, suggest_factories
+from workbench.project import Project
+from workbench.specs import IndexSpec
+from workbench.types import Progress, no_progress
+from workbench.vectors import DenseVectors, SparseVectors
+from workbench.workflows.encode import find_embedding
+
+if TYPE_CHECKING:
+    from workbench.indices.base import Index
+
+INVERTED = "inverted"
+EXACT = "exact"
+_METRICS = {"cosine": "cosine", "dot": "dot", "euclidean": "l2", "l2": "l2"}
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """What a build did. `index` is the artifact's id."""
+
+    index: str
+    factory: str
+    seconds: float
+    bytes: int
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """An index of a corpus. `settings`: the search settings that apply to it, with their defaults."""
+
+    id: str
+    encoder: str
+    embedding: str
+    factory: str
+    metric: str
+    bytes: int
+    seconds: float
+    created_at: float
+    settings: Mapping[str, int | float]
+
+
+def build_index(
+    project: Project,
+    corpus: str,
+    encoder: str,
+    spec: IndexSpec | str,
+    progress: Progress = no_progress,
+) -> IndexReport:
+    """Index the newest embedding of `corpus` by `encoder`; the same index again is a no-op.
+
+    A factory string alone takes the encoder's own metric; sparse embeddings take “inverted”. Raises `NotFound` where
+    there is no such embedding, `BadInput` before any work on a spec that does not fit, what `progress` raises.
+    """
+    started = time.monotonic()
+    info = corpora.find(project.db, corpus)
+    embedding = find_embedding(project, info, encoder)
+    wanted, warnings = fitting_spec(embedding, spec)
+    draft = project.artifacts.begin("index", wanted.factory, wanted.to_dict(), [embedding.id], info.id)
+    artifact = draft.existing or _build(draft, embedding, wanted, warnings, progress)
+    seconds = time.monotonic() - started
+    return IndexReport(artifact.id, artifact.name, seconds, artifact.bytes, list(artifact.manifest["warnings"]))
+
+
+def _build(draft: Draft, embedding: Artifact, spec: IndexSpec, warnings: list[str], progress: Progress) -> Artifact:
+    """Build into the draft's folder and commit it; nothing is left of a build that failed."""
+    started = time.monotonic()
+    kind: type[Index] = INDICES.load(INVERTED if spec.factory == INVERTED else "faiss")
+    try:
+        index = kind.build(open_vectors(embedding), spec, progress, draft.folder)
+        index.save(draft.folder)
+        manifest = {
+            "encoder": embedding.name,
+            "embedding": embedding.id,
+            "index": index.describe(),
+            "seconds": round(time.monotonic() - started, 3),
+            "bytes": folder_bytes(draft.folder),
+            "warnings": warnings,
+        }
+        return draft.commit(manifest)
+    except OSError as error:
+        draft.discard()
+        if error.errno != errno.ENOSPC:
+            raise
+        raise WorkbenchError(
+            f"The disk is full: the index “{spec.factory}” could not be written.", "Free some space and build it again."
+        ) from error
+    except BaseException:
+        draft.discard()
+        raise
+
+
+def fitting_spec(embedding: Artifact, spec: IndexSpec | str) -> tuple[IndexSpec, list[str]]:
+    """(the spec in its canonical form, warnings) for an embedding. Raises `BadInput` where they do not fit."""
+    own = metric_of(embedding)
+    if isinstance(spec, str):
+        spec = IndexSpec(factory=spec, metric=own)
+    name, found = spec.factory.strip(), embedding.manifest
+    if not found["vectors"]:
+        raise BadInput(f"The embedding “{embedding.name}” holds no vectors.", "Encode a corpus with documents.")
+    if found["output"] == "sparse":
+        if name not in (INVERTED, EXACT, ""):
+            raise BadInput(
+                f"“{embedding.name}” makes sparse vectors, and “{name}” is for dense ones.",
+                "Sparse vectors are searched by the inverted index, exactly.",
+            )
+        # Its other fields make no difference, so they must not make another index.
+        return IndexSpec(factory=INVERTED, metric="dot"), []
+    if name in (INVERTED, EXACT):
+        hint = (
+            "Search can use it as it is: choose the index “exact”." if name == EXACT else "Choose for example HNSW32."
+        )
+        raise BadInput(f"There is nothing to build for “{name}” over dense vectors.", hint)
+    warnings = check_factory(name, found["vectors"], found["dim"], spec.metric, spec.train_limit)
+    if spec.metric != own and not (found.get("normalize") and {spec.metric, own} <= {"cosine", "dot"}):
+        warnings.append(f"“{embedding.name}” compares its vectors by {own}; this index does by {spec.metric}.")
+    return replace(spec, factory=parse(name).text), warnings
+
+
+def suggest(project: Project, corpus: str, encoder: str, memory_mb: float = 4096) -> list[Suggestion]:
+    """Factory strings for an embedding, the recommended first. Raises `BadInput` on a sparse one."""
+    embedding = _dense_embedding(project, corpus, encoder)
+    return suggest_factories(embedding.manifest["vectors"], embedding.manifest["dim"], memory_mb)
+
+
+def check(project: Project, corpus: str, encoder: str, factory: IndexSpec | str) -> list[str]:
+    """Warnings about building `factory`, a string or a whole spec. Raises `BadInput` saying what would fit."""
+    return fitting_spec(find_embedding(project, corpora.find(project.db, corpus), encoder), factory)[1]
+
+
+def list_indices(project: Project, corpus: str) -> list[IndexInfo]:
+    """The indices of a corpus, newest first."""
+    info = corpora.find(project.db, corpus)
+    return [_info(artifact) for artifact in project.artifacts.list("index", corpus_id=info.id)]
+
+
+def metric_of(embedding: Artifact) -> str:
+    """The metric an encoder's vectors are made for: cosine, dot or l2."""
+    if embedding.manifest["output"] == "sparse":
+        return "dot"
+    return _METRICS.get(str(embedding.manifest.get("similarity")), "cosine")
+
+
+def open_vectors(embedding: Artifact) -> DenseVectors | SparseVectors:
+    """The vectors of an embedding, memory-mapped."""
+    if embedding.manifest["output"] == "sparse":
+        return SparseVectors(embedding.folder, embedding.manifest["dim"])
+    return DenseVectors(embedding.folder)
+
+
+def _dense_embedding(project: Project, corpus: str, encoder: str) -> Artifact:
+    embedding = find_embedding(project, corpora.find(project.db, corpus), encoder)
+    if embedding.manifest["output"] == "sparse":
+        raise BadInput(f"“{embedding.name}” makes sparse vectors.", "They are searched by their inverted index.")
+    return embedding
+
+
+def _info(artifact: Artifact) -> IndexInfo:
+    found: Mapping[str, Any] = artifact.manifest
+    return IndexInfo(
+        id=artifact.id,
+        encoder=found["encoder"],
+        embedding=found["embedding"],
+        factory=artifact.name,
+        metric=found["index"]["metric"],
+        bytes=artifact.bytes,
+        seconds=found["seconds"],
+        created_at=artifact.created_at,
+        settings=found["index"].get("settings", {}),
+    )

@@ -22,7 +22,8 @@ export function mount(element, { props, watch, events }) {
   element.classList.add("wb-listing");
   element.addEventListener("click", (event) => click(listing, event));
   element.addEventListener("error", (event) => broken(event.target), true);
-  watch("value", () => refresh(listing, true));
+  // Not watch("value"): that runs before the new markup is in the page.
+  new MutationObserver(() => refresh(listing, true)).observe(element, { childList: true, subtree: true });
   watch("open", () => refresh(listing, false));
   watch("busy", () => busy(listing));
   watch("url", () => props.url && history.replaceState(history.state, "", props.url));
@@ -71,8 +72,10 @@ function clamp(some) {
   some.forEach((row, i) => {
     const more = row.querySelector("[data-act=expand]");
     if (!more) return;
+    const word = row.hasAttribute("data-more") ? "less" : "more";
     more.hidden = !cut[i];
-    more.textContent = row.hasAttribute("data-more") ? "less" : "more";
+    // Only where it differs: a new text is a change of the markup, which is watched.
+    if (more.textContent !== word) more.firstChild.data = word;
   });
 }
 

@@ -37,7 +37,7 @@
     store.set('wb.theme', document.body.classList.contains('dark') ? 'light' : 'dark');
     paint();
   };
-  document.addEventListener('DOMContentLoaded', () => {
+  const keepTheme = () => {
     paint();
     // The app sets its own theme once while it starts: ours comes after.
     const watcher = new MutationObserver(() => {
@@ -45,7 +45,8 @@
       if (theme && document.body.classList.contains('dark') !== (theme === 'dark')) paint();
     });
     watcher.observe(document.body, { attributes: true, attributeFilter: ['class'] });
-  });
+  };
+  if (document.body) keepTheme(); else document.addEventListener('DOMContentLoaded', keepTheme);
 
   const KEPT = new Set(['open', 'aria-busy']);   // what the person opened, and what was just clicked
 

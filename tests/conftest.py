@@ -9,8 +9,10 @@ from model_fixtures import make_tiny_model
 
 from workbench.project import Project
 
-# Read when huggingface_hub is imported, so a fixture would come too late.
+# Both are read when a library is imported, so a fixture would come too late.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Tiny models gain nothing from threads, and lose much to them on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-WORDS = (
+VOCABULARY = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] the a of and to in is for query passage : cat dog sat mat ran fast slow big small "
     "red blue green house river mountain city search index vector model text word music bread water light"
-).split()
+)
+WORDS = VOCABULARY.split()
 LETTERS = [chr(code) for code in range(ord("a"), ord("z") + 1)] + [str(digit) for digit in range(10)]
 
 
@@ -28,7 +29,7 @@ class Tiny:
     rotary: bool = False
 
 
-def make_tiny_model(folder: Path, tiny: Tiny = Tiny()) -> Path:  # noqa: B008 — frozen
+def make_tiny_model(folder: Path, tiny: Tiny = Tiny()) -> Path:
     """Write the model of `tiny` into `folder`: 2 layers × 32, 64 positions, weights from seed 0."""
     import torch
     from transformers import BertTokenizer

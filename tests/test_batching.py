@@ -24,7 +24,7 @@ def test_a_text_longer_than_the_budget_stands_alone():
 
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0, 5]])
 def test_empty_texts_and_no_texts(lengths):
-    assert sorted(sum(batches(lengths, 4), [])) == list(range(len(lengths)))
+    assert sorted(position for batch in batches(lengths, 4) for position in batch) == list(range(len(lengths)))
 
 
 def test_every_position_once_and_never_over_budget():
@@ -108,7 +108,7 @@ def test_an_error_of_the_producer_comes_at_its_place():
     taken = []
     with pytest.raises(ValueError, match="row 2"):
         for item in prefetched(items()):
-            taken.append(item)  # noqa: PERF402
+            taken.append(item)
     assert taken == [1]
 
 

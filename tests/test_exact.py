@@ -91,12 +91,18 @@ def test_ten_thousand_copies_are_cut_by_ordinal(tmp_path):
     assert ranking.ordinals.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_near_ties_below_float32_products_are_told_apart(tmp_path):
-    """Large equal parts drown a small difference in a float32 product; the float64 second look finds it."""
-    rows = np.full((2000, 256), 1.0, np.float32)
-    rows[:, 0] += np.random.default_rng(0).permutation(2000).astype(np.float32) * 2.0**-12
-    (ranking,) = ExactIndex(store(tmp_path / "v", rows), "dot").search(np.ones((1, 256), np.float32), 20)
-    assert ranking.ordinals.tolist() == np.argsort(-rows[:, 0], kind="stable")[:20].tolist()
+@pytest.mark.parametrize("metric", ["dot", "l2"])
+@pytest.mark.parametrize("queries", [1, 10])
+def test_near_ties_that_float32_products_mistake_are_told_apart(metric, queries, tmp_path):
+    """Scores differ by about the rounding error of a float32 product; the second look in float64 sorts them."""
+    random = np.random.default_rng(0)
+    rows = random.standard_normal(256) + 1e-6 * random.standard_normal((2000, 256))
+    asked = random.standard_normal((queries, 256)).astype(np.float32)
+    index = ExactIndex(store(tmp_path / "v", rows.astype(np.float32), 2000), metric)
+    for query, ranking in zip(asked, index.search(asked, 20), strict=True):
+        ordinals, scores = oracle(rows.astype(np.float32), query, metric, 20)
+        assert ranking.ordinals.tolist() == ordinals
+        np.testing.assert_array_equal(ranking.scores, scores)
 
 
 def test_what_it_keeps_in_memory_is_said(matrix, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from search_fixtures import TOPICS, add_embedding, planted, planted_project, write_corpus
 
+from workbench import corpora
 from workbench.checkpoints import loaded
 from workbench.errors import BadInput, Cancelled, NotFound
 from workbench.project import Project
@@ -123,6 +124,20 @@ def test_filters_keep_exactly_what_passes(project, asks_topics, index):
     assert search(project, "topics", "bread", pipeline("planted"), filters=(Filter("year", "<", 0),)).hits == []
     with pytest.raises(BadInput, match="no field called “yaer”"):
         search(project, "topics", "bread", pipeline("planted"), filters=(Filter("yaer", "=", 1),))
+
+
+def test_a_filters_mask_is_read_once_and_told_apart_by_type(project, asks_topics, monkeypatch):
+    reads, read = [], corpora.filter_mask
+
+    def counted(db, corpus_id, filters):
+        reads.append(filters)
+        return read(db, corpus_id, filters)
+
+    monkeypatch.setattr(corpora, "filter_mask", counted)
+    for value in (1905, 1905, "1905", 1906):
+        found = search(project, "topics", "bread", pipeline("planted"), filters=(Filter("year", "=", value),))
+        assert [hit.document.metadata["year"] for hit in found.hits] == [int(value)]
+    assert [each[0].value for each in reads] == [1905, "1905", 1906]
 
 
 def test_more_hits_than_documents(project, asks_topics):

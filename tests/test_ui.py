@@ -11,6 +11,7 @@ import gradio as gr
 import pytest
 
 from ui.components.figures import ago, duration, several, size
+from ui.components.job_panel import in_order, relevant
 from ui.components.navigation import bar_markup, worker_markup
 from ui.forms import draw_form
 from ui.handlers import escape, guarded, problem, said, ticked
@@ -215,3 +216,21 @@ def test_the_app_builds_light_and_private(capsys):
     with capsys.disabled():
         print(f"\n  ui after build_app: {made.stdout.strip()}")  # noqa: T201
     assert made.returncode == 0, made.stderr[-3000:]
+
+
+def test_a_panel_lists_jobs_in_the_order_they_are_done():
+    def one(id, state, **values):
+        return job(id=id, state=state, **{"priority": 5, "created_at": 0, "finished_at": None, **values})
+
+    jobs = [
+        one("late", "queued", created_at=3),
+        one("early", "queued", created_at=1),
+        one("urgent", "queued", created_at=9, priority=1),
+        one("old", "done", finished_at=5),
+        one("new", "failed", finished_at=8),
+        one("now", "running"),
+    ]
+    assert [each.id for each in in_order(jobs)] == ["now", "urgent", "early", "late", "new", "old"]
+    assert [relevant(each, 100.0) for each in jobs] == [True] * 6
+    assert [relevant(each, 500.0) for each in jobs] == [True, True, True, False, True, True]
+    assert not relevant(one("new", "failed", finished_at=8), 4000.0)

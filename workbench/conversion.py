@@ -28,7 +28,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Recipe:
-    """A packaged ONNX model: what it is on the hub, where it is here, its architecture, and the sentence-transformers settings to write."""
+    """A packaged ONNX model: its hub id, where it is here, and the sentence-transformers settings to write."""
 
     hub: str
     package: str

@@ -1,10 +1,13 @@
 """Home, Encode, Index and Jobs as a new user meets them."""
 
+import json
 import re
 
+import numpy as np
 import pytest
 
 from workbench.project import Workspace
+from workbench.workflows import corpus
 
 pytestmark = pytest.mark.browser
 
@@ -136,3 +139,50 @@ def test_jobs_show_what_ran_and_its_log(page, site):
     page.locator("[data-do=purge]").click()
     page.wait_for_selector(f"[data-key='{id}']", state="detached")
     assert jobs.list("birds") == []
+
+
+@pytest.fixture
+def points(site, tmp_path):
+    """A corpus “points” of 400 ready-made vectors of 16 dimensions in the project “birds”; gone afterwards."""
+    project = Workspace(site.workspace).open("birds")
+    np.save(tmp_path / "points.npy", np.random.default_rng(0).normal(size=(400, 16)).astype(np.float32))
+    rows = [json.dumps({"id": f"p{n}", "text": f"point {n}"}) for n in range(400)]
+    (tmp_path / "points.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    corpus.import_corpus(project, "points", tmp_path / "points.npy")
+    yield "points"
+    corpus.delete_corpus(project, "points")
+    project.close()
+
+
+def test_a_suggested_index_is_checked_built_and_deleted(page, site, points):
+    open_page(page, site.page("/index", corpus=points))
+    page.locator("#suggestions [data-factory=HNSW32]").click()
+    page.locator("#check .note.good", has_text="HNSW32").wait_for()
+    factory = page.locator("#factory textarea, #factory input")
+    factory.fill("PQ7")
+    page.locator("#check .note.bad", has_text="PQ7").wait_for()
+    page.locator("#build").click()
+    page.locator("[data-testid=toast-body]", has_text="PQ7").wait_for()
+    assert page.locator("#job-panel .job").count() == 0
+    factory.fill("HNSW16")
+    page.locator("#check .note.good", has_text="HNSW16").wait_for()
+    page.locator("#build").click()
+    row = page.locator("#indices tr", has_text="HNSW16")
+    row.wait_for(timeout=60_000)
+    assert "ef_search" in row.inner_text()
+    row.get_by_text("Delete").first.click()
+    row.locator("[data-do=delete]").click()
+    row.wait_for(state="detached")
+
+
+def test_a_menu_stays_open_while_the_page_is_redrawn(page, site):
+    """The Jobs page is drawn anew each second: what a person opened or typed there must survive it."""
+    open_page(page, site.url + "/jobs?project=birds")
+    page.get_by_text("Clear finished").click()
+    days = page.locator("input[name=days]")
+    days.fill("365")
+    before = page.locator("#workers").inner_text()
+    page.wait_for_timeout(2500)
+    assert days.is_visible()
+    assert days.input_value() == "365"
+    assert page.locator("#workers").inner_text().splitlines()[0] == before.splitlines()[0]

@@ -95,7 +95,7 @@ def test_keys_rest_in_the_query_box(page, site) -> None:
 
 
 def test_neighbours_and_the_way_back(page, site) -> None:
-    opened(page, site, q="river")
+    opened(page, site, q="fish")
     page.locator(TITLES).first.click()
     page.locator("#document [data-act=nearest]").first.click()
     page.wait_for_selector("#results .wb-near")

@@ -15,7 +15,8 @@ from workbench.errors import Cancelled
 from workbench.specs import BM25Spec, DenseSpec, EncoderSpec, EncodeSpec
 
 RUN = EncodeSpec(device="cpu", dtype="float32")
-WORDS = "cat dog river mountain city music bread water light red blue green search index vector".split()
+VOCABULARY = "cat dog river mountain city music bread water light red blue green search index vector"
+WORDS = VOCABULARY.split()
 TEXTS = [" ".join(random.Random(n).choices(WORDS, k=1 + n % 9)) for n in range(30)]
 
 

@@ -25,7 +25,7 @@ from workbench.workflows.encode import (
     open_encoder,
 )
 
-WORDS = "cat dog river mountain city music bread water light red blue green".split()
+WORDS = ["cat", "dog", "river", "mountain", "city", "music", "bread", "water", "light", "red", "blue", "green"]
 TEXTS = [" ".join(WORDS[(n * step) % 12] for step in range(1, 2 + n % 7)) + f" {n}" for n in range(100)]
 SPEC = EncodeSpec(device="cpu", dtype="float32", storage="float32", shard_documents=16)
 

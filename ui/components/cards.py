@@ -101,18 +101,27 @@ def delete_menu(name: str) -> str:
     )
 
 
+NAME_FORM = (
+    "<input name='name' id='new-project' aria-label='Name of the new project' placeholder='Name' maxlength='64' "
+    "autocomplete='off'><button class='btn primary' data-do='create' data-default>Create</button>"
+)
+DEMO_BUTTON = "<button class='btn' data-do='demo'>Create the demo project</button>"
+
+
 def fresh(demo: bool) -> str:
     """The card that makes a project; `demo`: offer the demo too."""
-    offer = (
-        "<div class='foot'><span class='dim'>Just looking?</span><button class='btn' data-do='demo'>Create the demo "
-        "project</button></div>"
-        if demo
-        else ""
-    )
+    offer = f"<div class='foot'><span class='dim'>Just looking?</span>{DEMO_BUTTON}</div>" if demo else ""
     return (
         "<div class='card' data-key='new project' data-form><h3>New project</h3><div class='dim'>A folder of its own: "
-        "corpora, embeddings, indices and judgments.</div><div class='row'>"
-        "<input name='name' id='new-project' aria-label='Name of the new project' placeholder='Name' maxlength='64' "
-        "autocomplete='off'><button class='btn primary' data-do='create' data-default>Create</button></div>"
-        f"{offer}</div>"
+        f"corpora, embeddings, indices and judgments.</div><div class='row'>{NAME_FORM}</div>{offer}</div>"
+    )
+
+
+def first_project() -> str:
+    """The empty state of a workspace: make a project, or the demo."""
+    return (
+        "<div class='empty' data-key='first project' data-form><h2>No project yet</h2><p>A project is a folder that holds "
+        "corpora, their embeddings, indices and judgments. Name one to begin, or look around in the demo: three small "
+        f"corpora, searchable within seconds.</p><div class='row'>{NAME_FORM}<span class='dim'>or</span>{DEMO_BUTTON}</div>"
+        "</div>"
     )

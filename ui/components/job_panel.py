@@ -63,9 +63,25 @@ def job_panel(
 
 def draw_jobs(context: Context, project: str, kinds: Collection[str] = ()) -> dict[str, Any]:
     """The update that shows the jobs of `project` in a panel."""
-    jobs = context.jobs.list(project, limit=50) if project else []
     now = time.time()
-    return show("".join(job_row(job) for job in jobs if (not kinds or job.kind in kinds) and relevant(job, now)))
+    found = context.jobs.list(project, limit=50) if project else []
+    jobs = in_order([job for job in found if (not kinds or job.kind in kinds) and relevant(job, now)])
+    told: set[str] = set()
+    rows = []
+    for job in jobs:
+        # Ten jobs that wait for the same worker need the sentence once.
+        rows.append(job_row(job, silent=job.problem in told))
+        told.add(job.problem)
+    return show("".join(rows))
+
+
+def in_order(jobs: "Sequence[Job]") -> "list[Job]":
+    """What runs, then what waits as it will be done, then what has ended, the last one first."""
+    active = ("running", "queued")
+    waiting = sorted((job for job in jobs if job.state == "queued"), key=lambda job: (job.priority, job.created_at))
+    running = [job for job in jobs if job.state == "running"]
+    ended = [job for job in jobs if job.state not in active]
+    return [*running, *waiting, *sorted(ended, key=lambda job: -(job.finished_at or 0))]
 
 
 def apply(context: Context, action: str, id: str) -> None:
@@ -83,12 +99,12 @@ def relevant(job: "Job", now: float) -> bool:
     return now - (job.finished_at or 0) < (SHOWN_FAILED if job.state == "failed" else SHOWN_DONE)
 
 
-def job_row(job: "Job") -> str:
-    """A job as a framed row with its meter."""
+def job_row(job: "Job", silent: bool = False) -> str:
+    """A job as a framed row with its meter; `silent` leaves out why it waits."""
     return (
         f"<section class='panel job' data-key='{escape(job.id)}' data-state='{job.state}'><header>{state_chip(job)}"
         f"<b>{escape(job.title)}</b><span class='dim'>{escape(job.message)}</span>"
-        f"<span class='facts'>{facts(job)}</span>{buttons(job)}</header>{meter(job)}{trouble(job)}</section>"
+        f"<span class='facts'>{facts(job)}</span>{buttons(job)}</header>{meter(job)}{'' if silent and job.problem else trouble(job)}</section>"
     )
 
 

@@ -57,7 +57,8 @@ class Loader:
         for event in (self.path.submit, self.look.click):
             on(event, self.show_path, self.path, seen)
         on(self.file.upload, self.show_path, self.file, seen)
-        on(self.preview.act, self.act, [self.source, self.reader], [*seen, self.panel, self.report])
+        outputs = [*seen, self.panel, self.report]
+        on(self.preview.act, self.act, [self.source, self.reader], outputs, trigger_mode="multiple")
         on(self.query_file.upload, lambda path: path, self.query_file, self.query_path)
         on(self.qrels_file.upload, lambda path: path, self.qrels_file, self.qrels_path)
         inputs = [self.query_path, self.qrels_path, self.query_name]

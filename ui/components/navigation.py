@@ -32,12 +32,17 @@ def navigation(context: Context, current: str) -> None:
         state = live("wb-state", min_width=90, scale=0)
     bar.js_on_load = SCRIPT + REMEMBER
 
-    def draw(request: gr.Request) -> dict[str, object]:
+    def draw(request: gr.Request) -> list[dict[str, object]]:
         place = context.place(request)
-        if place.problem:
-            warn(place.problem)
         names = [each.name for each in corpora.list_corpora(context.project(place.project))] if place.project else []
-        return show(bar_markup(current, place, context.workspace.projects(), names))
+        bar = bar_markup(current, place, context.workspace.projects(), names)
+        return [show(bar), show(worker_markup(context.jobs.list(limit=50), context.jobs.workers()))]
+
+    def start(request: gr.Request) -> list[dict[str, object]]:
+        problem = context.place(request).problem
+        if problem:
+            warn(problem)
+        return draw(request)
 
     def choose(event: gr.EventData, request: gr.Request) -> dict[str, object]:
         chosen, place = said(event, "value"), context.place(request)
@@ -45,13 +50,10 @@ def navigation(context: Context, current: str) -> None:
             return go(Place(project=chosen).link(current))
         return go(place.link(current, corpus=chosen))
 
-    def watch() -> dict[str, object]:
-        return show(worker_markup(context.jobs.list(limit=50), context.jobs.workers()))
-
-    on_load(draw, bar)
-    on_load(watch, state)
+    on_load(start, [bar, state])
     on(bar.act, choose, None, bar)
-    poll(1.0, watch, state)
+    # Also the bar: what an import or another tab added belongs in its lists.
+    poll(1.0, draw, [bar, state])
 
 
 def bar_markup(current: str, here: Place | None, projects: Sequence[str], names: Sequence[str]) -> str:

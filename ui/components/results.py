@@ -63,7 +63,7 @@ def hit_html(hit: Hit, bar: float, frame: Frame) -> str:
     title = highlight(clip(document.title or document.doc_id, 300), pattern)
     text = highlight(snippet(document.text, pattern), pattern)
     body = f'<div class="wb-text" dir="auto">{text}</div>' if text else ""
-    more = '<button class="wb-quiet wb-more" data-act="expand" title="More of the text (e)">more</button>'
+    more = '<button class="wb-quiet wb-more" data-act="expand" hidden title="More of the text (e)">more</button>'
     alike = (
         '<button class="wb-quiet" data-act="nearest" title="Its neighbours in this space (m)">more like this</button>'
     )

@@ -56,7 +56,7 @@ def facts_html(timings: Mapping[str, float], query: str, effective: str) -> str:
     parts = [
         f"<span>{escape(name)} <b>{milliseconds(value)}</b></span>"
         for name, value in timings.items()
-        if name != "total"
+        if name != "total" and value >= 0.05
     ]
     if "total" in timings:
         parts.append(f"<span>total <b>{milliseconds(timings['total'])} ms</b></span>")

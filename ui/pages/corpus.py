@@ -68,15 +68,16 @@ class CorpusPage:
         page = [self.list, *forms, self.text, self.filters, self.wanted, self.rows]
         on_load(self.load, page)
         on(self.loader.panel.done, self.refresh, None, [self.list, self.leave])
-        on(self.wanted.change, self.browse, self.wanted, self.rows)
+        on(self.wanted.change, self.browse, self.wanted, self.rows, trigger_mode="always_last")
         changed = [self.text, self.filters, self.wanted, self.rows]
         on(self.text.submit, self.filter_text, [self.wanted, self.text], changed)
-        on(self.filters.act, self.change_filters, self.wanted, changed)
+        # Gradio drops an event while one of the same kind runs, unless told otherwise.
+        on(self.filters.act, self.change_filters, self.wanted, changed, trigger_mode="multiple")
         on(self.rows.turn, self.turn, self.wanted, changed)
         for region in (self.list, *self.loader.heads):
             on(region.act, self.act, None, [*forms, self.leave])
         both = [self.panel, self.rows]
-        on(self.rows.pick, self.open, self.wanted, both)
+        on(self.rows.pick, self.open, self.wanted, both, trigger_mode="always_last")
         on(self.panel.shut, lambda: (gr.update(visible=False, value=""), gr.update(open=-1)), None, both)
         on(self.panel.nearest, self.alike, None, self.leave)
         on(self.panel.retitle, self.ask_title, None, self.leave)

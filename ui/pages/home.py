@@ -4,8 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.components.cards import card, fresh, intro, steps, try_out
-from ui.components.empty import empty
+from ui.components.cards import card, first_project, fresh, intro, steps, try_out
 from ui.components.job_panel import draw_jobs, job_panel
 from ui.components.live import go, live, show
 from ui.components.navigation import navigation
@@ -23,41 +22,39 @@ SAMPLE = 200
 
 def build(context: Context) -> None:
     navigation(context, PATH)
-    region = live("home")
+    top = live("home-top")
+    panel = job_panel(context)
+    projects = live("home")
 
-    def draw(request: gr.Request) -> dict[str, Any]:
-        return show(page(context, context.place(request)))
-
-    panel = job_panel(context, on_done=draw, outputs=region)
-
-    def act(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any], dict[str, Any]]:
-        project = ACTIONS[known(said(event, "do"))](context, said(event, "id"), fields(event))
-        if project is not None:
-            return go(Place(project=project).link(PATH) if project else "/?project="), gr.skip()
+    def draw(request: gr.Request) -> list[dict[str, Any]]:
         place = context.place(request)
-        return show(page(context, place)), draw_jobs(context, place.project)
+        return [show(intro() + hand(context, place)), show(project_cards(context, place.project))]
 
-    on_load(draw, region)
-    on(region.act, act, None, [region, panel])
+    def act(event: gr.EventData, request: gr.Request) -> list[dict[str, Any]]:
+        opened = ACTIONS[known(said(event, "do"))](context, said(event, "id"), fields(event))
+        if opened is not None:
+            return [gr.skip(), go(Place(project=opened).link(PATH) if opened else "/?project="), gr.skip()]
+        return [*draw(request), draw_jobs(context, context.place(request).project)]
+
+    on_load(draw, [top, projects])
+    on(panel.done, draw, None, [top, projects])
+    on(projects.act, act, None, [top, projects, panel])
 
 
-def page(context: Context, place: Place) -> str:
-    """The whole page below the bar and the jobs."""
+def project_cards(context: Context, current: str) -> str:
+    """All projects, the one in hand first: its card is the one looked for."""
     names = context.workspace.projects()
     if not names:
-        first = empty("No project yet", "Create one of your own below, or begin with the demo: three small corpora.")
-        return intro() + first + f"<div class='cards'>{fresh(demo=True)}</div>"
-    # The project in hand first: its card is the one looked for.
-    ordered = sorted(names, key=lambda name: (name != place.project, name))
-    cards = "".join(project_card(context, name, name == place.project) for name in ordered)
-    return (
-        f"{intro()}{hand(context, place)}<h2 class='above'>Projects</h2>"
-        f"<div class='cards'>{cards}{fresh(demo=DEMO_PROJECT not in names)}</div>"
-    )
+        return first_project()
+    ordered = sorted(names, key=lambda name: (name != current, name))
+    cards = "".join(project_card(context, name, name == current) for name in ordered)
+    return f"<h2 class='above'>Projects</h2><div class='cards'>{cards}{fresh(demo=DEMO_PROJECT not in names)}</div>"
 
 
 def hand(context: Context, place: Place) -> str:
     """The steps of the project in hand, and queries to try where it has some."""
+    if not place.project:
+        return ""
     try:
         project = context.project(place.project)
         found = home.overview(project)

@@ -90,18 +90,19 @@ class SearchPage:
         on_load(self.load, start)
         # What a job has made can be searched at once.
         on(self.jobs.done, self.load, None, start)
-        on(self.wanted.change, self.search, self.wanted, self.results, concurrency_limit=4)
+        on(self.wanted.change, self.search, self.wanted, self.results, trigger_mode="always_last", concurrency_limit=4)
         for event in (self.query.submit, self.go.click):
             on(event, self.ask, inputs, changed)
         for event in (self.system.input, self.k.submit, *(knob.submit for knob in self.knobs)):
             on(event, self.same, inputs, changed)
-        on(self.filters.act, self.change_filters, inputs, changed)
+        # Gradio drops an event while one of the same kind runs, unless told otherwise.
+        on(self.filters.act, self.change_filters, inputs, changed, trigger_mode="multiple")
         on(self.results.ask, self.ask_example, inputs, changed)
         on(self.results.drop, self.ask, inputs, changed)
         both = [self.panel, self.results]
         for region in both:
             on(region.nearest, self.alike, inputs, changed)
-            on(region.pick, self.open, self.wanted, both)
+            on(region.pick, self.open, self.wanted, both, trigger_mode="always_last")
         on(self.panel.retitle, self.ask_title, inputs, changed)
         on(self.panel.shut, lambda: (gr.update(visible=False, value=""), gr.update(open=-1)), None, both)
         on(self.results.make, self.make_searchable, None, self.jobs)

@@ -8,6 +8,7 @@ time. The result is that of sorting all float64 scores, and does not depend on b
 from collections.abc import Iterator
 from typing import Protocol
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +17,7 @@ from workbench.types import Ranking
 
 BLOCK = 16384
 QUERY_BATCH = 256
+FEW_QUERIES = 3
 SPARSE_FILTER = 4
 """A filter that keeps less than 1 document in so many is gathered instead of scanned past."""
 
@@ -93,7 +95,7 @@ class Scanner:
         shortlists = [Shortlist(k, margin) for margin in self._margins(queries)]
         for ordinals, block in self._pieces(allowed):
             for at in range(0, len(queries), QUERY_BATCH):
-                products = queries[at : at + QUERY_BATCH] @ block.T
+                products = _products(queries[at : at + QUERY_BATCH], block)
                 if self._l2:
                     products = 2 * products - self._squares[ordinals]
                 for shortlist, row in zip(shortlists[at : at + QUERY_BATCH], products, strict=True):
@@ -135,6 +137,22 @@ class Scanner:
                 values = np.einsum("ij,j->i", rows, exact)
             scores[at : at + BLOCK] = values
         return Ranking.of(ordinals, scores, k)
+
+
+def _products(queries: Floats, block: Floats) -> Floats:
+    """Inner products, (q, m).
+
+    A matrix product of few rows is bound by memory, and its threads only wait for each other on a busy machine: FAISS's
+    kernel takes 5 ms of one core for 100k × 384, OpenBLAS 12 ms of two (and FAISS's flat index 13 ms).
+    """
+    if len(queries) > FEW_QUERIES:
+        return queries @ block.T
+    products = np.empty((len(queries), len(block)), dtype=np.float32)
+    rows = np.ascontiguousarray(block)
+    for query, row in zip(np.ascontiguousarray(queries), products, strict=True):
+        pointers = (faiss.swig_ptr(each) for each in (row, query, rows))
+        faiss.fvec_inner_products_ny(*pointers, rows.shape[1], len(rows))
+    return products
 
 
 class Shortlist:

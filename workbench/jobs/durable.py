@@ -36,7 +36,11 @@ class JobQueue:
             # Serialised by DBOS's own write lock, so two processes may do this at once.
             DBOS.migrate(engine.url.render_as_string(hide_password=False))
         self._client = DBOSClient(
-            system_database_engine=engine, serializer=DBOSPortableJSONSerializer(), application_name=APPLICATION
+            system_database_engine=engine,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APPLICATION,
+            # A full disk must be an error on the page, not a page that waits for ever.
+            retry_connection_errors=False,
         )
 
     def put(self, connection: Connection, id: str, run: int, device: str, priority: int) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from workbench import corpora
 from workbench.db import artifacts, query_sets
 from workbench.project import Project
+from workbench.workflows.index import INVERTED
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ def overview(project: Project) -> Overview:
     """What the project holds."""
     newest = corpora.newest(project.db)
     with project.db.read() as connection:
-        kinds = sa.select(artifacts.c.kind, sa.func.count()).group_by(artifacts.c.kind)
+        # The inverted index of sparse vectors comes with its embedding: nobody built it.
+        chosen = sa.select(artifacts.c.kind, sa.func.count()).where(artifacts.c.name != INVERTED)
+        kinds = chosen.group_by(artifacts.c.kind)
         made = {kind: int(number) for kind, number in connection.execute(kinds)}
         sets = connection.execute(sa.select(sa.func.count()).select_from(query_sets)).scalar_one()
     return Overview(

@@ -6,20 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench import corpora
 from workbench.artifacts import Artifact
 from workbench.checkpoints import loaded
+from workbench.corpora import CorpusInfo
 from workbench.errors import BadInput, NotFound
 from workbench.indices import INDICES
 from workbench.indices.factories import parse
 from workbench.project import Project
 from workbench.registry import unknown_name
 from workbench.specs import IndexSpec, RetrieverSpec, fingerprint
+from workbench.types import Filter
 from workbench.vectors import DenseVectors, SparseVectors
 from workbench.workflows.encode import open_encoder
 from workbench.workflows.encoding import STATE
 from workbench.workflows.index import EXACT, INVERTED, metric_of, open_vectors
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from workbench.encoders.base import Encoder, Matrix
     from workbench.indices.base import Index
 
@@ -123,6 +129,24 @@ def _built_index(artifact: Artifact) -> "Index":
         return kind.open(folder)
 
     return loaded().get(("index", artifact.name, artifact.id), load, lambda index: index.size_bytes)
+
+
+def allowed_documents(project: Project, info: CorpusInfo, filters: Sequence[Filter]) -> "NDArray[np.bool_] | None":
+    """(documents,) bool: which ordinals pass, None = all. Raises `BadInput` on a filter that does not fit the corpus.
+
+    Kept, as a version of a corpus never changes: reading 100,000 documents' metadata takes longer than the search.
+    """
+    if not filters:
+        return None
+
+    def load() -> "NDArray[np.bool_]":
+        mask = corpora.filter_mask(project.db, info.id, filters)
+        mask.setflags(write=False)
+        return mask
+
+    asked = fingerprint([[each.field, each.op, each.value] for each in filters])
+    key = ("filter", info.label, str(project.folder), info.id, info.created_at, asked)
+    return loaded().get(key, load, lambda mask: mask.nbytes)
 
 
 def settings_of(retriever: RetrieverSpec, index: "Index", label: str) -> tuple[Mapping[str, Any], list[str]]:

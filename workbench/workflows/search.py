@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from workbench.workflows import retrieving
 from workbench.workflows.encode import find_embedding
 from workbench.workflows.index import EXACT, INVERTED
 from workbench.workflows.matching import matched_terms
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["SearchResult", "System", "matched_terms", "neighbours", "search", "systems"]
 
@@ -79,7 +76,7 @@ def search(
         matrix, effective = encoder.encode(text)
     retrieving.check_compatible(matrix, index, target.label)
     with clock.time("filter"):
-        allowed = mask_of(project, info, filters)
+        allowed = retrieving.allowed_documents(project, info, filters)
     with clock.time("retrieve"):
         (ranking,) = index.search(matrix, checked_k(k), settings, allowed)
     with clock.time("documents"):
@@ -109,7 +106,7 @@ def neighbours(
         index = target.open()
         vectors = retrieving.vectors_of(embedding)
     with clock.time("filter"):
-        allowed = mask_of(project, info, filters)
+        allowed = retrieving.allowed_documents(project, info, filters)
     with clock.time("retrieve"):
         # One more than asked for, as the document itself is usually the first of them.
         (found,) = index.search(own_vector(vectors, known.ordinal), checked_k(k) + 1, {}, allowed)
@@ -171,11 +168,6 @@ class Clock:
         """The stages and the `total` since the clock was made, which holds what is between them too."""
         rounded = {name: round(value, 3) for name, value in self._stages.items()}
         return rounded | {"total": round(1000 * (time.perf_counter() - self._started), 3)}
-
-
-def mask_of(project: Project, info: CorpusInfo, filters: Sequence[Filter]) -> "NDArray[np.bool_] | None":
-    """Which documents pass, None = all. Raises `BadInput` on a filter that does not fit the corpus's columns."""
-    return corpora.filter_mask(project.db, info.id, filters) if filters else None
 
 
 def checked_k(k: int) -> int:

@@ -181,7 +181,7 @@ function press(key, listing) {
   if (!row) return false;
   const acts = { Enter: "pick", o: "pick", e: "expand", m: "nearest" };
   if (!(key in acts)) return false;
-  if (key === "Enter" || key === "o" || row.querySelector(`[data-act=${acts[key]}]`)) act(listing, acts[key], row);
+  if (acts[key] === "pick" || row.querySelector(`[data-act=${acts[key]}]:not([hidden])`)) act(listing, acts[key], row);
   return true;
 }
 

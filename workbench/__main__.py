@@ -231,8 +231,9 @@ def cancel(context: typer.Context, job: str) -> None:
     from workbench.jobs import JobService
 
     call: Call = context.obj
-    JobService(call.workspace.folder).cancel(job)
-    call.answer({"job": job, "state": "cancelled"}, f"Job {job} is cancelled.")
+    state = JobService(call.workspace.folder).cancel(job).state
+    text = f"Job {job} stops within a second." if state == "running" else f"Job {job} is {state}."
+    call.answer({"job": job, "state": state}, text)
 
 
 @app.command()
@@ -241,8 +242,8 @@ def retry(context: typer.Context, job: str) -> None:
     from workbench.jobs import JobService
 
     call: Call = context.obj
-    JobService(call.workspace.folder).retry(job)
-    call.answer({"job": job, "state": "queued"}, f"Job {job} is queued again.")
+    state = JobService(call.workspace.folder).retry(job).state
+    call.answer({"job": job, "state": state}, f"Job {job} is {state} again.")
 
 
 @app.command()

@@ -24,10 +24,10 @@ from workbench.locks import locked
 from workbench.specs import fingerprint
 from workbench.types import Document, Progress, no_progress
 
-BATCH = 250
+BATCH = 500
 """Documents of one transaction: with their full-text entries 2,000 rows."""
 MERGE_EVERY = 64
-_MERGE_PAGES = 100
+_MERGE_PAGES = 200
 _CACHE_KB = 65536
 _COMPARE = 20_000
 _INSERT = (

@@ -12,13 +12,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from workbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 def write_durably(path: Path, data: bytes | memoryview) -> None:
@@ -165,14 +167,18 @@ class SparseVectors:
     def nonzeros(self) -> int:
         return sum(int(self._store.load(shard, "indices").size) for shard in self._shards)
 
-    def blocks(self) -> Iterator[tuple[int, sparse.csr_matrix]]:
+    def blocks(self) -> "Iterator[tuple[int, sparse.csr_matrix]]":
         """(first ordinal, (m, terms) CSR) shard by shard."""
+        from scipy import sparse
+
         for start, shard in zip(self._starts[:-1], self._shards, strict=True):
             parts = tuple(self._store.load(shard, name) for name in ("values", "indices", "indptr"))
             yield int(start), sparse.csr_matrix(parts, shape=(shard.rows, self._dim))
 
-    def row(self, ordinal: int) -> sparse.csr_matrix:
+    def row(self, ordinal: int) -> "sparse.csr_matrix":
         """One document as a (1, terms) CSR row. Raises `IndexError` outside 0 … n − 1."""
+        from scipy import sparse
+
         if not 0 <= ordinal < len(self):
             raise IndexError(f"ordinal must lie in 0 … {len(self) - 1}")
         number = int(np.searchsorted(self._starts, ordinal, side="right")) - 1
@@ -183,7 +189,7 @@ class SparseVectors:
         return sparse.csr_matrix((values, indices, [0, values.size]), shape=(1, self._dim))
 
 
-def csr_arrays(matrix: sparse.csr_matrix) -> dict[str, NDArray[Any]]:
+def csr_arrays(matrix: "sparse.csr_matrix") -> dict[str, NDArray[Any]]:
     """The three arrays of a sparse shard, float32 values and int32 indices."""
     return {
         "values": matrix.data.astype(np.float32),

@@ -120,8 +120,8 @@ def fresh(demo: bool) -> str:
 def first_project() -> str:
     """The empty state of a workspace: make a project, or the demo."""
     return (
-        "<div class='empty' data-key='first project' data-form><h2>No project yet</h2><p>A project is a folder that holds "
-        "corpora, their embeddings, indices and judgments. Name one to begin, or look around in the demo: three small "
-        f"corpora, searchable within seconds.</p><div class='row'>{NAME_FORM}<span class='dim'>or</span>{DEMO_BUTTON}</div>"
-        "</div>"
+        "<div class='empty' data-key='first project' data-form><h2>No project yet</h2><p>A project is a folder that "
+        "holds corpora, their embeddings, indices and judgments. Name one to begin, or look around in the demo: three "
+        f"small corpora, searchable within seconds.</p><div class='row'>{NAME_FORM}<span class='dim'>or</span>"
+        f"{DEMO_BUTTON}</div></div>"
     )

@@ -101,10 +101,11 @@ def relevant(job: "Job", now: float) -> bool:
 
 def job_row(job: "Job", silent: bool = False) -> str:
     """A job as a framed row with its meter; `silent` leaves out why it waits."""
+    notes = "" if silent and job.problem else trouble(job)
     return (
         f"<section class='panel job' data-key='{escape(job.id)}' data-state='{job.state}'><header>{state_chip(job)}"
         f"<b>{escape(job.title)}</b><span class='dim'>{escape(job.message)}</span>"
-        f"<span class='facts'>{facts(job)}</span>{buttons(job)}</header>{meter(job)}{'' if silent and job.problem else trouble(job)}</section>"
+        f"<span class='facts'>{facts(job)}</span>{buttons(job)}</header>{meter(job)}{notes}</section>"
     )
 
 

@@ -31,7 +31,7 @@ def waiting(view: View) -> str:
 def header_html(shown: int, total: int, view: View, frame: Frame) -> str:
     """ "minilm · exact   10 of 5,728 documents"."""
     switch = view_switch() if frame.has_images else ""
-    fewer = f", fewer than the {view.k} asked for" if shown < min(view.k, total) else ""
+    fewer = ", all that match" if shown < min(view.k, total) else ""
     return (
         f'<div class="wb-bar"><h2>{escape(view.encoder)} · {escape(view.index)}</h2><span class="facts"><span>'
         f"<b>{shown:,}</b> of {several(total, 'document')}{fewer}</span></span>{switch}{keys_html()}</div>"

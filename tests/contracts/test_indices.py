@@ -199,6 +199,10 @@ def test_wrong_queries_masks_and_settings_are_named(case, tmp_path):
         index.search(case.queries()[:, :-1], 5)
     with pytest.raises(BadInput, match=r"takes (sparse|dense) queries"):
         index.search(np.zeros((1, TERMS)) if case.is_sparse else sparse.csr_matrix((1, DIM)), 5)
+    broken = case.queries(2)
+    (broken.data if case.is_sparse else broken[1])[:1] = np.nan
+    with pytest.raises(BadInput, match="NaN or infinite"):
+        index.search(broken, 5)
     with pytest.raises(BadInput, match="filter covers 3 documents"):
         index.search(case.queries(), 5, {}, np.ones(3, np.bool_))
     with pytest.raises(BadInput, match="“nprobes” does not apply"):

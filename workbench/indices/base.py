@@ -124,6 +124,8 @@ class Index(ABC):
                 f"The queries have the shape {queries.shape}, the index has {self.dim} dimensions.",
                 "Use the encoder that made its embedding.",
             )
+        if not np.isfinite(queries.data if self.sparse else queries).all():
+            raise BadInput("The query's vector has NaN or infinite values.", "Encode it with float32.")
         if allowed is not None and allowed.shape != (len(self),):
             raise BadInput(f"The filter covers {allowed.shape[0]} documents, the index {len(self)}.", "Index again.")
 

@@ -25,7 +25,7 @@ from workbench.specs import fingerprint
 from workbench.types import Document, Progress, no_progress
 
 BATCH = 500
-"""Documents of one transaction: about 10 ms, full-text entries included, so that a label written beside it waits little."""
+"""Documents of one transaction, full-text entries included: about 10 ms, so a label written beside it waits little."""
 MERGE_EVERY = 64
 _MERGE_PAGES = 100
 _CACHE_KB = 65536

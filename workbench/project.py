@@ -48,7 +48,10 @@ class Project:
 
     @classmethod
     def open(cls, folder: Path) -> "Project":
-        """Open a project: bring its schema up to date, remove what a killed import has left. Raises `NotFound`, or `WorkbenchError` from `Database`."""
+        """Open a project: bring its schema up to date, remove what a killed import has left.
+
+        Raises `NotFound`, or `WorkbenchError` from `Database`.
+        """
         if not (folder / "project.db").is_file():
             raise NotFound(f"There is no project in the folder “{folder.name}”.", "Create it first.")
         for name in ("artifacts", "media", "exports", "logs"):

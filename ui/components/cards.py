@@ -10,8 +10,9 @@ from workbench.workflows.home import Overview
 
 def intro() -> str:
     return (
-        "<p class='intro'>Load a corpus, encode it with several encoders, search them side by side, and see what each "
-        "one finds. Long work runs in the background; everything stays in a folder per project on this machine.</p>"
+        "<p class='intro'>Load a corpus of texts or pictures, encode it with several encoders, search it by meaning or "
+        "by words, and see what each one finds. Long work runs in the background; everything stays in a folder per "
+        "project on this machine.</p>"
     )
 
 
@@ -22,7 +23,7 @@ def steps(place: Place, found: Overview) -> str:
         ("/corpus", "Load a corpus", loaded, loaded_text(found)),
         ("/encode", "Encode it", encoded, several(found.embeddings, "embedding")),
         ("/index", "Index it", indexed, several(found.indices, "index/indices")),
-        ("/search", "Search", False, "compare encoders on one query"),
+        ("/search", "Search", False, "by meaning or by words"),
     )
     waiting = ("from a file or a folder", "with BM25 or a model", "optional: exact search works without", rows[3][3])
     # The index is no precondition: with an embedding the next step is to search.

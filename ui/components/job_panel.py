@@ -15,8 +15,8 @@ from workbench.errors import BadInput
 if TYPE_CHECKING:
     from workbench.jobs import Job
 
-SHOWN_DONE, SHOWN_FAILED = 120.0, 3600.0
-"""Seconds for which a finished job stays in the panel."""
+SHOWN_DONE, SHOWN_FAILED, SHOWN_BRIEFLY = 120.0, 3600.0, 10.0
+"""Seconds for which a finished job stays in the panel; briefly where the results need the room."""
 STATES = {"queued": "wait", "running": "run", "done": "ok", "failed": "bad", "cancelled": "off"}
 
 # A job that was seen at work and is now done fires `done` once, so that the page can reload what the job made.
@@ -37,9 +37,12 @@ def job_panel(
     on_done: Callable[..., Any] | None = None,
     outputs: Any = None,
     elem_id: str = "job-panel",
+    *,
+    of_corpus: bool = False,
 ) -> gr.HTML:
     """Draw the panel where it is called: jobs of the page's project, of these `kinds` (none given: all).
 
+    `of_corpus` shows only what is still at work, or failed, on the page's corpus.
     `on_done` fills `outputs` when a job has ended. Events that enqueue a job may return `draw_jobs(…)` for the panel
     so that it shows at once; else it shows at the next poll, within a second.
     """
@@ -47,7 +50,8 @@ def job_panel(
     region.js_on_load = SCRIPT + WATCH_DONE
 
     def draw(request: gr.Request) -> dict[str, Any]:
-        return draw_jobs(context, context.place(request).project, kinds)
+        place = context.place(request)
+        return draw_jobs(context, place.project, kinds, place.corpus if of_corpus else "")
 
     def act(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         apply(context, said(event, "do"), said(event, "id"))
@@ -61,11 +65,14 @@ def job_panel(
     return region
 
 
-def draw_jobs(context: Context, project: str, kinds: Collection[str] = ()) -> dict[str, Any]:
-    """The update that shows the jobs of `project` in a panel."""
+def draw_jobs(context: Context, project: str, kinds: Collection[str] = (), corpus: str = "") -> dict[str, Any]:
+    """The update that shows the jobs of `project` in a panel; with a `corpus` only its own that are not long done."""
     now = time.time()
     found = context.jobs.list(project, limit=50) if project else []
     jobs = in_order([job for job in found if (not kinds or job.kind in kinds) and relevant(job, now)])
+    if corpus:
+        own = [job for job in jobs if job.arguments.get("corpus") == corpus]
+        jobs = [job for job in own if job.state != "done" or now - (job.finished_at or 0) < SHOWN_BRIEFLY]
     told: set[str] = set()
     rows = []
     for job in jobs:

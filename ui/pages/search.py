@@ -75,7 +75,7 @@ class SearchPage:
             self.go = gr.Button("Search", elem_id="go", variant="primary", scale=0, min_width=90)
         self.filters = live("wb-filters")
         self.wanted = gr.Textbox("", visible="hidden", elem_id="wanted")
-        self.jobs = job_panel(self.context, KINDS)
+        self.jobs = job_panel(self.context, KINDS, of_corpus=True)
         with gr.Row(elem_classes="wb-columns"):
             self.results = listing("results", elem_classes="wb-panel", scale=3, min_width=420)
             self.panel = listing(
@@ -244,7 +244,7 @@ class SearchPage:
         project, place = self.context.here(request)
         arguments = {"corpus": place.corpus, "encoder": "bm25"}
         self.context.jobs.enqueue("encode", project.name, arguments, title=f"Encode {place.corpus} with bm25")
-        return draw_jobs(self.context, project.name, KINDS)
+        return draw_jobs(self.context, project.name, KINDS, place.corpus)
 
 
 def system_label(system: searching.System) -> str:

@@ -23,7 +23,7 @@ from workbench.readers.base import SeenIds
 from workbench.readers.columns import as_scalar, kind_of, parse_cell, text_kinds
 from workbench.readers.files import split_heading
 from workbench.readers.images import shrink_image
-from workbench.specs import ImportSpec
+from workbench.specs import NO_COLUMN, ImportSpec
 from workbench.types import Document, SkippedRow
 
 
@@ -245,7 +245,7 @@ def test_tsv_without_a_header_is_ms_marco(tmp_path):
     (tmp_path / "x.tsv").write_text('0\tThe "presence of\n1\tsecond "one"\n', encoding="utf-8")
     reader = open_reader(tmp_path / "x.tsv")
     mapping = reader.mapping()
-    assert (mapping.id_field, mapping.text_field) == ("", "column 2")
+    assert (mapping.id_field, mapping.text_field) == (NO_COLUMN, "column 2")
     assert [d.text for d in reader.read()] == ['The "presence of', 'second "one"']
 
 
@@ -571,3 +571,20 @@ def test_fields_make_no_sense_for_a_folder_of_texts(tmp_path):
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(BadInput, match="no columns to choose from"):
         open_reader(tmp_path, ImportSpec(id_field="x"))
+
+
+def test_a_column_that_is_said_to_be_none_is_not_guessed_again(tmp_path):
+    row = {"id": "a", "title": "A title", "text": "some words", "note": "x"}
+    (tmp_path / "x.jsonl").write_text(json.dumps(row))
+    reader = open_reader(tmp_path / "x.jsonl", ImportSpec(id_field=NO_COLUMN, title_field=NO_COLUMN))
+    document = next(iter(reader.read()))
+    assert (document.doc_id, document.title, document.text) == ("1", "", "some words")
+    assert document.metadata == {"id": "a", "title": "A title", "note": "x"}
+    again = open_reader(tmp_path / "x.jsonl", reader.mapping())
+    assert next(iter(again.read())) == document
+
+
+def test_a_column_of_paths_is_not_taken_for_the_text(tmp_path):
+    row = {"words": "a big cat", "path": "animals/mammals/felines/big/panthera/leo/portrait-of-a-lion.svg"}
+    (tmp_path / "x.jsonl").write_text(json.dumps(row))
+    assert open_reader(tmp_path / "x.jsonl").mapping().text_field == "words"

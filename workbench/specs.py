@@ -71,9 +71,13 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:24]
 
 
+NO_COLUMN = "-"
+"""In an `ImportSpec`: the file has no such column, do not guess one."""
+
+
 @dataclass(frozen=True)
 class ImportSpec(Spec):
-    """How a file becomes documents. Empty field names = guessed from the file."""
+    """How a file becomes documents. Empty field names = guessed from the file, `NO_COLUMN` = none."""
 
     reader: str = knob("", "File format; empty: from the name and the content")
     id_field: str = knob("", "Column with the document's id; empty: the row number")

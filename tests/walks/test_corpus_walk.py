@@ -16,7 +16,7 @@ from PIL import Image
 from workbench import ingest
 from workbench.errors import BadInput, Cancelled, NotFound, WorkbenchError
 from workbench.project import Project
-from workbench.specs import ImportSpec
+from workbench.specs import NO_COLUMN, ImportSpec
 from workbench.types import Filter
 from workbench.vectors import DenseVectors
 from workbench.workflows import sources
@@ -278,7 +278,7 @@ def test_a_preview_shows_what_an_import_would_do(project, tmp_path):
     path = write_jsonl(tmp_path / "a.jsonl", [*rows(30), {"_id": "x"}])
     preview = preview_corpus(path)
     assert preview.reader == "jsonl"
-    assert preview.mapping == ImportSpec(reader="jsonl", id_field="_id", text_field="text", title_field="title")
+    assert preview.mapping == ImportSpec("jsonl", "_id", "text", "title", image_field=NO_COLUMN)
     assert [(column.name, column.kind) for column in preview.columns] == [
         ("_id", "text"), ("title", "text"), ("text", "text"), ("year", "integer"),
     ]  # fmt: skip

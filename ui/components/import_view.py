@@ -11,7 +11,7 @@ from ui.components.figures import duration, several, size
 from ui.components.filters import options
 from ui.components.results import Frame
 from ui.components.text import clip, escape
-from workbench.specs import ImportSpec
+from workbench.specs import NO_COLUMN, ImportSpec
 from workbench.types import Document, SkippedRow
 
 if TYPE_CHECKING:
@@ -64,14 +64,14 @@ def roles(preview: "Preview") -> str:
     """A select for each role a column can have; nothing for sources without columns."""
     if not preview.columns:
         return ""
-    names = {"": "", **{column.name: column.kind for column in preview.columns}}
+    names = {NO_COLUMN: "", **{column.name: column.kind for column in preview.columns}}
     empties = {"id_field": "row number", "text_field": "none", "title_field": "none", "image_field": "none"}
-    return "".join(
-        f'<label>{role} <select name="{field}" data-change="remap">'
-        f"{options(names, getattr(preview.mapping, field)).replace('></option>', f'>{empties[field]}</option>', 1)}"
-        "</select></label>"
-        for field, role in ROLES.items()
-    )
+    selects = []
+    for field, role in ROLES.items():
+        choices = options(names, getattr(preview.mapping, field) or NO_COLUMN)
+        named = choices.replace(f">{NO_COLUMN}</option>", f">{empties[field]}</option>", 1)
+        selects.append(f'<label>{role} <select name="{field}" data-change="remap">{named}</select></label>')
+    return "".join(selects)
 
 
 def kept_fields(preview: "Preview") -> str:

@@ -18,7 +18,7 @@ from ui.components.live import live, show
 from ui.components.navigation import navigation
 from ui.components.results import Frame, listing
 from ui.components.text import whole
-from ui.handlers import explain, fields, on, on_load, problem, said
+from ui.handlers import explain, fields, on, on_load, problem, said, warn
 from ui.session import Context, Place
 from workbench.project import Project
 from workbench.specs import PipelineSpec, RetrieverSpec
@@ -116,7 +116,10 @@ class SearchPage:
             return {self.results: gr.update(value=no_corpus(place.link("/corpus")) if place.project else no_project())}
         project = self.context.project(place.project)
         systems = searching.systems(project, place.corpus)
-        view = fit(read_view(place.query), systems)
+        asked = read_view(place.query)
+        view = fit(asked, systems)
+        if asked.encoder and asked.encoder != view.encoder:
+            warn(f"{place.corpus} is not encoded with “{asked.encoder}” yet.", f"Shown instead: `{view.encoder}`.")
         choices = [(system_label(each), system_value(each.encoder, each.index)) for each in systems]
         shown = self.want(place, view)
         shown[self.system] = gr.update(

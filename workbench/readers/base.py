@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput
 from workbench.readers.columns import MAX_COLUMNS, Column, kind_of
-from workbench.specs import ImportSpec
+from workbench.specs import NO_COLUMN, ImportSpec
 from workbench.types import Document, Progress, Scalar, SkippedRow, no_progress
 
 TEXT_LIMIT = 10 * 2**20
@@ -65,7 +65,7 @@ class Reader(ABC):
 
     def _refuse_fields(self) -> None:
         spec = self.spec
-        if spec.id_field or spec.text_field or spec.title_field or spec.image_field:
+        if {spec.id_field, spec.text_field, spec.title_field, spec.image_field} - {"", NO_COLUMN}:
             raise BadInput(f"“{self.path.name}” has no columns to choose from.", "Leave the fields empty.")
 
     @abstractmethod

@@ -124,7 +124,9 @@ def guess_fields(names: list[str], sample: list[Mapping[str, Any]]) -> Fields:
     key = next((name for name in _known(free, ID_NAMES) if _holds_ids(name, sample)), None)
     text = next(iter(_known(free, TEXT_NAMES)), None)
     if text is None:
-        lengths = {name: _mean_length(name, sample) for name in free if name != key}
+        # Paths, addresses and keys are long too, but hold no spaces.
+        worded = [name for name in free if any(" " in str(row.get(name) or "") for row in sample)]
+        lengths = {name: _mean_length(name, sample) for name in worded or free if name != key}
         longest = max(lengths, key=lambda name: lengths[name], default=None)
         if longest is not None and lengths[longest] > 0 and (longest != title or image is None):
             text = longest

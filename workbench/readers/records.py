@@ -12,7 +12,7 @@ from typing import Any
 from workbench.errors import BadInput
 from workbench.readers.base import Reader, shorten
 from workbench.readers.columns import Column, Fields, as_scalar, clean_name, guess_fields, kind_of
-from workbench.specs import ImportSpec
+from workbench.specs import NO_COLUMN, ImportSpec
 from workbench.types import Document, Scalar, SkippedRow
 
 Record = Mapping[str, Any]
@@ -68,16 +68,16 @@ class RecordReader(Reader):
         """
         spec = self.spec
         named = (spec.id_field, spec.text_field, spec.title_field, spec.image_field, *(spec.metadata_fields or ()))
-        for name in filter(None, named):
+        for name in set(named) - {"", NO_COLUMN}:
             if self.names and name not in self.names:
                 raise BadInput(f"“{self.path.name}” has no column “{name}”.", f"Columns: {', '.join(self.names)}.")
-        taken = set(filter(None, named[:4]))
+        taken = set(named[:4])
         guessed = guess_fields([name for name in self.names if name not in taken], self._sample)
         fields = Fields(
-            spec.id_field or guessed.id,
-            spec.text_field or guessed.text,
-            spec.title_field or guessed.title,
-            spec.image_field or guessed.image,
+            chosen(spec.id_field, guessed.id),
+            chosen(spec.text_field, guessed.text),
+            chosen(spec.title_field, guessed.title),
+            chosen(spec.image_field, guessed.image),
         )
         if self._sample and not self.allows_empty and not (fields.text or fields.title or fields.image):
             raise BadInput(
@@ -90,10 +90,10 @@ class RecordReader(Reader):
         fields = self.fields
         return replace(
             super().mapping(),
-            id_field=fields.id or "",
-            text_field=fields.text or "",
-            title_field=fields.title or "",
-            image_field=fields.image or "",
+            id_field=fields.id or NO_COLUMN,
+            text_field=fields.text or NO_COLUMN,
+            title_field=fields.title or NO_COLUMN,
+            image_field=fields.image or NO_COLUMN,
         )
 
     def _read(self) -> Iterator[Document | SkippedRow]:
@@ -168,3 +168,8 @@ def inside(folder: Path, name: str) -> tuple[str | None, str]:
         # A name that no file system takes: too long, or with a NUL.
         return None, f"“{shorten(name)}” cannot be the path of an image"
     return str(path), ""
+
+
+def chosen(name: str, guessed: str | None) -> str | None:
+    """The column of a role: the one named, none where `NO_COLUMN` is named, else the guess."""
+    return None if name == NO_COLUMN else name or guessed

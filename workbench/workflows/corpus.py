@@ -16,7 +16,7 @@ from workbench.project import Project, check_name
 from workbench.readers import open_reader
 from workbench.readers.base import Reader
 from workbench.readers.columns import Column
-from workbench.specs import ImportSpec, fingerprint
+from workbench.specs import NO_COLUMN, ImportSpec, fingerprint
 from workbench.types import Document, Filter, Progress, Scalar, SkippedRow, no_progress
 from workbench.workflows.given import store_vectors
 from workbench.workflows.queries import QueryReport, import_queries, list_queries, list_query_sets
@@ -98,7 +98,8 @@ def import_corpus(
         reader = open_reader(path, spec)
         source = _source_fingerprint(reader, path, progress)
         versions = corpora.finished(project.db, name)
-        if versions and _source_of(project, versions[0]) == source and not reader.mapping().image_field:
+        has_images = reader.mapping().image_field not in ("", NO_COLUMN)
+        if versions and _source_of(project, versions[0]) == source and not has_images:
             return _unchanged(versions[0], started)
         reader.check(progress)
         return _Import(project, reader, progress).run(name, path, source, versions[:1], started)

@@ -163,7 +163,9 @@ def run_app(options: argparse.Namespace) -> int:
     if port != options.port:
         print(f"Port {options.port} is taken; using {port}.")
     address = f"http://{options.host if options.host not in ('0.0.0.0', '::') else LOOPBACK}:{port}/"  # noqa: S104
-    server = uvicorn.Server(uvicorn.Config(app, host=options.host, port=port, log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=options.host, port=port, log_level="warning", timeout_graceful_shutdown=1)
+    )
     announcer = threading.Thread(target=announce, args=(server, address, workspace, options.no_browser), daemon=True)
     announcer.start()
     try:

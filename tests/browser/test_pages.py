@@ -23,7 +23,7 @@ def test_the_first_page_explains_itself_and_links_carry_the_project(page, site):
     page.wait_for_selector(".steps")
     assert page.locator(".steps .done").count() == 2
     assert "Load a corpus" in page.locator(".steps .done").first.inner_text()
-    assert page.locator(".steps .next").inner_text().endswith("compare encoders on one query")
+    assert page.locator(".steps .next").inner_text().endswith("by meaning or by words")
     assert page.locator(".bar a", has_text="Encode").get_attribute("href") == "/encode?project=birds&corpus=aviary"
     assert page.locator("[data-key='project birds']").inner_text().count("8 documents") == 1
 

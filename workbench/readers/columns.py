@@ -26,6 +26,8 @@ ID_NAMES = (
     "corpus-id",
     "corpus_id",
     "uid",
+    "uuid",
+    "key",
 )
 TEXT_NAMES = ("text", "contents", "content", "body", "passage", "document", "document_text", "abstract", "caption",
     "description", "summary", "segment")  # fmt: skip

@@ -140,7 +140,7 @@ class EncodeSpec(Spec):
         None, "Tokens in one batch, padding counted; none: what suits the device", low=64, high=4_194_304
     )
     storage: str = knob("float16", "Precision on disk", choices=("float16", "float32"))
-    shard_documents: int = knob(4096, "Documents in a shard: what a crash can cost", low=16, high=262144, advanced=True)
+    shard_documents: int = knob(2048, "Documents in a shard: what a crash can cost", low=16, high=262144, advanced=True)
 
 
 @dataclass(frozen=True)

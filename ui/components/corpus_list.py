@@ -1,6 +1,7 @@
 """The corpora of a project as a list, each with what it holds and where it came from."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from ui.components.figures import ago, several
@@ -31,7 +32,8 @@ def corpus_card(info: "CorpusInfo", place: Place, queries: Mapping[str, int], ve
     sets = "".join(f"<div>queries: <b>{escape(name)}</b> {count:,}</div>" for name, count in queries.items())
     detail = (
         f'<div class="dim break">{escape(clip(columns, 300)) or "no metadata columns"}</div>'
-        f'<div class="dim break" title="source">{escape(clip(info.source, 300))}</div>{sets}'
+        f'<div class="dim break" title="from {escape(clip(info.source, 300))}">'
+        f"{escape(clip(PurePath(info.source).name, 80))}</div>{sets}"
         f"{version_links(info.name, place, versions)}{import_notes(info.report)}{deletion(info.name)}"
         if here
         else ""

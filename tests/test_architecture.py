@@ -69,7 +69,14 @@ def allowed(module: str) -> tuple[str, ...] | None:
     if within(module, ("workbench.workflows",)):
         return (*shared, *STORAGE, *CAPABILITIES, "workbench.workflows", "workbench.samples")
     if within(module, ("workbench.jobs",)):
-        return (*BASICS, "workbench.workflows", "workbench.jobs", "workbench.project", "workbench.db")
+        return (
+            *BASICS,
+            "workbench.workflows",
+            "workbench.jobs",
+            "workbench.project",
+            "workbench.db",
+            "workbench.locks",
+        )
     if within(module, ("ui",)):
         return (
             "ui", "workbench.workflows", "workbench.jobs", "workbench.project", "workbench.specs", "workbench.types",

@@ -18,7 +18,7 @@ from workbench.workflows.corpus import get_corpus, import_corpus
 from workbench.workflows.encode import encode_corpus
 from workbench.workflows.index import build_index, check, list_indices, suggest
 from workbench.workflows.matching import matched_terms
-from workbench.workflows.search import neighbours, search, systems
+from workbench.workflows.search import empty_memory, in_memory, neighbours, search, systems
 
 N = 300
 
@@ -412,3 +412,11 @@ def test_a_new_version_of_the_corpus_asks_for_a_new_embedding(tmp_path, asks_top
 )
 def test_matched_terms(query, text, found):
     assert matched_terms(query, text) == found
+
+
+def test_what_is_loaded_is_told_and_can_be_given_back(project):
+    search(project, "topics", "water", pipeline("bm25"))
+    told = in_memory()
+    assert any("bm25" in name for name, _ in told)
+    assert empty_memory() == sum(size for _, size in told) > 0
+    assert in_memory() == []

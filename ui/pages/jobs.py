@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from ui.components.empty import empty
+from ui.components.figures import size
 from ui.components.job_panel import apply
-from ui.components.job_table import job_table, log_panel, summary, worker_table
+from ui.components.job_table import job_table, log_panel, memory_table, summary, worker_table
 from ui.components.live import live, show
 from ui.components.navigation import navigation
 from ui.handlers import fields, on, on_load, poll, said, tell
 from ui.session import Context
 from workbench.errors import BadInput
+from workbench.workflows.search import empty_memory, in_memory
 
 if TYPE_CHECKING:
     from workbench.jobs import Job
@@ -41,12 +43,14 @@ def build(context: Context) -> None:
             id = "" if target == id else target
         elif action == "purge":
             purge(context, fields(event).get("days", ""))
+        elif action == "unload":
+            tell(f"{size(empty_memory())} given back. The next search loads what it needs again.")
         else:
             apply(context, action, target)
         return [id, *draw(id, request)]
 
     on_load(start, [chosen, *regions])
-    for region in regions[:2]:
+    for region in regions:
         on(region.act, act, chosen, [chosen, *regions])
     poll(1.0, draw, regions, chosen)
 
@@ -61,7 +65,11 @@ def page(context: Context, project: str, chosen: str) -> tuple[str, str, str]:
     jobs = context.jobs.list(project or None, limit=SHOWN)
     workers = context.jobs.workers()
     listed = job_table(jobs, chosen) if jobs else nothing(project)
-    return summary(jobs, workers, project) + listed, log_of(context, jobs, chosen), worker_table(workers)
+    return (
+        summary(jobs, workers, project) + listed,
+        log_of(context, jobs, chosen),
+        worker_table(workers) + memory_table(in_memory()),
+    )
 
 
 def nothing(project: str) -> str:

@@ -1,6 +1,5 @@
 """The jobs' file: our two tables beside DBOS's own, and the engine that both use."""
 
-import fcntl
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from workbench.errors import WorkbenchError
+from workbench.locks import locked
 
 SCHEMA_VERSION = 1
 
@@ -97,7 +97,7 @@ def open_engine(path: Path) -> sa.Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = make_engine(path)
     # Two processes that switch one new file to WAL at once do not wait for each other: let one do it.
-    with file_lock(path.parent / "setup.lock"), engine.connect() as connection:
+    with locked(path.parent / "setup.lock"), engine.connect() as connection:
         found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         if found > SCHEMA_VERSION:
             raise WorkbenchError(
@@ -134,11 +134,3 @@ def write(engine: sa.Engine) -> Iterator[Connection]:
             connection.rollback()
             raise
         connection.commit()
-
-
-@contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`, waiting for it."""
-    with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

@@ -1,7 +1,7 @@
 """Opening what a search needs, once per process: query encoders, vectors and indices, through the loaded cache."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,24 @@ if TYPE_CHECKING:
     from workbench.indices.base import Index
 
 FLAT = "Flat"
+
+
+def in_memory() -> list[tuple[str, int]]:
+    """(name, bytes) of the query encoders and indices this process keeps loaded, the last used first."""
+    entries = reversed(loaded().contents())
+    return [(named(entry.key), entry.bytes) for entry in entries if entry.bytes]
+
+
+def named(key: Hashable) -> str:
+    """A cache key as people read it: what it is, and of which encoder or index."""
+    return " · ".join(map(str, key[:2])) if isinstance(key, tuple) else str(key)
+
+
+def empty_memory() -> int:
+    """Drop all of them, which gives their bytes back; the next search loads what it needs again."""
+    freed = sum(size for _, size in in_memory())
+    loaded().clear()
+    return freed
 
 
 class QueryEncoder:

@@ -19,8 +19,18 @@ from workbench.workflows import retrieving
 from workbench.workflows.encode import find_embedding
 from workbench.workflows.index import EXACT, INVERTED
 from workbench.workflows.matching import matched_terms
+from workbench.workflows.retrieving import empty_memory, in_memory
 
-__all__ = ["SearchResult", "System", "matched_terms", "neighbours", "search", "systems"]
+__all__ = [
+    "SearchResult",
+    "System",
+    "empty_memory",
+    "in_memory",
+    "matched_terms",
+    "neighbours",
+    "search",
+    "systems",
+]
 
 
 @dataclass(frozen=True)

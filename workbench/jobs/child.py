@@ -27,8 +27,9 @@ PR_SET_PDEATHSIG = 1
 def main() -> int:
     """Run the ordered job. 0 where its end, whichever, was recorded."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # It tells of every plug-in it looks at.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # They tell of every plug-in and processor feature they look at.
+    for chatty in ("alembic", "faiss.loader"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     lifeline = os.dup(0)
     order = json.loads(read_line(lifeline))
     tie_to_parent(lifeline, order["parent"])

@@ -18,7 +18,7 @@ const KEYS = [
 ];
 
 export function mount(element, { props, watch, events }) {
-  const listing = { element, props, events, at: -1, timer: 0 };
+  const listing = { element, props, events, at: -1, timer: 0, shown: "" };
   element.classList.add("wb-listing");
   element.addEventListener("click", (event) => click(listing, event));
   element.addEventListener("error", (event) => broken(event.target), true);
@@ -44,10 +44,19 @@ function living() {
 
 // ── drawing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+// Other rows than before begin at the top, as on a new page.
+function toTop(listing) {
+  const shown = rows(listing).map((row) => row.dataset.ordinal).join();
+  if (shown === listing.shown) return;
+  if (listing.shown && listing.element.getBoundingClientRect().top < 0) listing.element.scrollIntoView();
+  listing.shown = shown;
+}
+
 function refresh(listing, fresh) {
   const { element, props } = listing;
   if (fresh) {
     listing.at = -1;
+    toTop(listing);
     const pictures = element.querySelector(".wb-pictures");
     element.dataset.view = (pictures && stored("wb.view")) || (pictures ? "grid" : "list");
     for (const box of element.querySelectorAll(".wb-document")) box.scrollTop = 0;

@@ -154,3 +154,15 @@ def test_one_button_makes_a_corpus_searchable(page, site, tmp_path) -> None:
     finally:
         corpus.delete_corpus(project, "fresh")
         project.close()
+
+
+def test_the_bar_and_the_document_stay_in_sight_while_the_hits_scroll(page, site) -> None:
+    page.set_viewport_size({"width": 1280, "height": 300})
+    opened(page, site, q="bird", k="20")
+    page.locator(TITLES).first.click()
+    page.wait_for_selector("#document .wb-document")
+    page.mouse.move(300, 250)
+    page.mouse.wheel(0, 2000)
+    page.wait_for_function("scrollY > 100")
+    assert 0 <= page.locator("#document .wb-document").bounding_box()["y"] < 150
+    assert page.get_by_text("Retrieval Workbench", exact=True).bounding_box()["y"] >= 0

@@ -195,7 +195,8 @@ def add_demo(workspace: Path, jobs: Any) -> None:
         return
     Workspace(workspace).create(DEMO_PROJECT).close()
     for kind, values, title in demo_jobs():
-        jobs.enqueue(kind, DEMO_PROJECT, values, title=title, device="cpu")
+        # What a person asks for meanwhile goes before the demo's long encodes.
+        jobs.enqueue(kind, DEMO_PROJECT, values, title=title, device="cpu", priority=9 if kind == "encode" else 1)
     marker.touch()
 
 

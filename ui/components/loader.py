@@ -89,7 +89,7 @@ class Loader:
         if not name:
             raise BadInput("The corpus has no name.", "Write one beside the Import button.")
         arguments = {"name": name, "path": path, "spec": spec.to_dict()}
-        self.context.jobs.enqueue("import", project.name, arguments, title=f"Import {name}")
+        self.context.jobs.enqueue("import", project.name, arguments, title=f"Import {name}", priority=1)
         return show(""), "", "", draw_jobs(self.context, project.name, KINDS), show("")
 
     def import_queries(self, path: str, qrels: str, name: str, request: gr.Request) -> tuple[Any, Any]:
@@ -98,7 +98,7 @@ class Loader:
             raise BadInput("There are no queries to import.", "Choose a corpus, and give the file with its queries.")
         name = name.strip() or suggest_name(path)
         arguments = {"name": name, "path": path.strip(), "corpus": place.corpus, "qrels": qrels.strip() or None}
-        self.context.jobs.enqueue("queries", project.name, arguments, title=f"Import queries {name}")
+        self.context.jobs.enqueue("queries", project.name, arguments, title=f"Import queries {name}", priority=1)
         return draw_jobs(self.context, project.name, KINDS), show("")
 
     def done(self, event: gr.EventData) -> Any:

@@ -113,7 +113,7 @@ def make_demo(context: Context, id: str, entered: dict[str, str]) -> str:
     """Create the demo project and queue the jobs that fill it."""
     name = context.workspace.create(DEMO_PROJECT).name
     for kind, arguments, title in demo_jobs():
-        context.jobs.enqueue(kind, name, arguments, title=title)
+        context.jobs.enqueue(kind, name, arguments, title=title, priority=9 if kind == "encode" else 1)
     return name
 
 

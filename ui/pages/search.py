@@ -246,7 +246,9 @@ class SearchPage:
         """Queue the BM25 job of an empty state."""
         project, place = self.context.here(request)
         arguments = {"corpus": place.corpus, "encoder": "bm25"}
-        self.context.jobs.enqueue("encode", project.name, arguments, title=f"Encode {place.corpus} with bm25")
+        self.context.jobs.enqueue(
+            "encode", project.name, arguments, title=f"Encode {place.corpus} with bm25", priority=1
+        )
         return draw_jobs(self.context, project.name, KINDS, place.corpus)
 
 

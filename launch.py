@@ -188,15 +188,12 @@ def allowed_hosts(host: str) -> tuple[str, ...]:
 def add_demo(workspace: Path, jobs: Any) -> None:
     """Create the demo project once, with the jobs that fill it; a demo that was deleted stays away."""
     from workbench.project import Workspace
-    from workbench.workflows.demo import DEMO_PROJECT, demo_jobs
+    from workbench.workflows.demo import DEMO_PROJECT, start_demo
 
     marker = workspace / ".workbench" / "demo-was-made"
     if marker.exists() or DEMO_PROJECT in Workspace(workspace).projects():
         return
-    Workspace(workspace).create(DEMO_PROJECT).close()
-    for kind, values, title in demo_jobs():
-        # What a person asks for meanwhile goes before the demo's long encodes.
-        jobs.enqueue(kind, DEMO_PROJECT, values, title=title, device="cpu", priority=9 if kind == "encode" else 1)
+    start_demo(Workspace(workspace), jobs.enqueue)
     marker.touch()
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from workbench.errors import Cancelled
+from workbench.errors import BadInput, Cancelled
 from workbench.jobs.kinds import KINDS
-from workbench.project import Project
+from workbench.project import Project, Workspace
 from workbench.samples import write_python_library
 from workbench.specs import PipelineSpec, RetrieverSpec
 from workbench.workflows import demo
 from workbench.workflows.corpus import get_document, image_path, list_corpora, list_queries, list_query_sets
-from workbench.workflows.demo import DEMO_PROJECT, DemoReport, build_demo, demo_jobs
+from workbench.workflows.demo import DEMO_PROJECT, DemoReport, build_demo, demo_jobs, start_demo
 from workbench.workflows.encode import list_embeddings
 from workbench.workflows.search import search
 
@@ -105,3 +105,18 @@ def test_the_jobs_name_kinds_and_corpora_that_exist(report: DemoReport) -> None:
     assert [kind for kind, _, _ in jobs] == ["demo", "encode", "encode", "encode"]
     assert all(kind in KINDS for kind, _, _ in jobs)
     assert {arguments["corpus"] for kind, arguments, _ in jobs if kind == "encode"} == set(report.documents)
+
+
+def test_the_demo_is_queued_for_any_device_and_its_encodes_come_last(tmp_path):
+    queued = []
+
+    def enqueue(kind, project, arguments, *, title="", device="auto", priority=5):
+        queued.append((kind, project, device, priority))
+
+    workspace = Workspace(tmp_path)
+    assert start_demo(workspace, enqueue) == "demo"
+    assert workspace.projects() == ["demo"]
+    assert queued == [("demo", "demo", "auto", 1)] + [("encode", "demo", "auto", 9)] * 3
+    with pytest.raises(BadInput, match="already a project"):
+        start_demo(workspace, enqueue)
+    assert len(queued) == 4

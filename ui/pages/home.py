@@ -13,7 +13,7 @@ from ui.session import Context, Place
 from workbench.errors import BadInput, WorkbenchError
 from workbench.workflows import corpus as corpora
 from workbench.workflows import home
-from workbench.workflows.demo import DEMO_PROJECT, demo_jobs
+from workbench.workflows.demo import DEMO_PROJECT, start_demo
 
 TITLE, PATH = "Home", "/"
 EXAMPLES = 6
@@ -111,10 +111,7 @@ def delete(context: Context, id: str, entered: dict[str, str]) -> str:
 
 def make_demo(context: Context, id: str, entered: dict[str, str]) -> str:
     """Create the demo project and queue the jobs that fill it."""
-    name = context.workspace.create(DEMO_PROJECT).name
-    for kind, arguments, title in demo_jobs():
-        context.jobs.enqueue(kind, name, arguments, title=title, priority=9 if kind == "encode" else 1)
-    return name
+    return start_demo(context.workspace, context.jobs.enqueue)
 
 
 ACTIONS = {"create": create, "copy": copy, "delete": delete, "demo": make_demo}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.project import Project
+from workbench.project import Project, Workspace
 from workbench.samples import write_python_library
 from workbench.specs import ImportSpec
 from workbench.types import Progress, no_progress
@@ -73,6 +73,19 @@ def demo_jobs() -> list[tuple[str, dict[str, Any], str]]:
         for sample in DEMO_SAMPLES
     ]
     return [("demo", {}, "Set up the demo corpora"), *encodes]
+
+
+def start_demo(workspace: Workspace, enqueue: Callable[..., Any]) -> str:
+    """Create the demo project and queue, by `JobService.enqueue`, the jobs that fill it; returns its name.
+
+    On whatever device a worker has; what a person asks for meanwhile goes before the long encodes. Raises `BadInput`
+    where there is a project of that name.
+    """
+    project = workspace.create(DEMO_PROJECT)
+    project.close()
+    for kind, arguments, title in demo_jobs():
+        enqueue(kind, project.name, arguments, title=title, priority=9 if kind == "encode" else 1)
+    return project.name
 
 
 def build_demo(project: Project, progress: Progress = no_progress) -> DemoReport:

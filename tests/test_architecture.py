@@ -15,12 +15,20 @@ SOURCES = sorted([*ROOT.glob("workbench/**/*.py"), *ROOT.glob("ui/**/*.py"), ROO
 CAPABILITIES = (
     "workbench.readers", "workbench.encoders", "workbench.indices", "workbench.rerankers", "workbench.fusion",
     "workbench.evaluation", "workbench.projections", "workbench.clusters", "workbench.mining", "workbench.export",
+    "workbench.agreement", "workbench.preferences", "workbench.hubness", "workbench.images",
 )  # fmt: skip
 STORAGE = (
     "workbench.project", "workbench.db", "workbench.artifacts", "workbench.runs", "workbench.locks",
     "workbench.corpora", "workbench.ingest", "workbench.filters", "workbench.query_sets",
 )  # fmt: skip
-BASICS = ("workbench.types", "workbench.specs", "workbench.errors", "workbench.registry", "workbench.vectors")
+BASICS = (
+    "workbench.types",
+    "workbench.specs",
+    "workbench.errors",
+    "workbench.registry",
+    "workbench.vectors",
+    "workbench.ragged",
+)
 
 THIRD_PARTIES = {
     "gradio": ("ui",),

@@ -52,9 +52,9 @@ def corpus(project):
 
 
 def test_contents_are_title_and_text_in_order(project, corpus):
-    assert corpora.contents(project.db, corpus.id, 95, 205) == [d.content for d in DOCUMENTS[95:205]]
-    assert corpora.contents(project.db, corpus.id, 299, 500) == [DOCUMENTS[299].content]
-    assert corpora.contents(project.db, corpus.id, 300, 310) == []
+    assert corpora.texts(project.db, corpus.id, 95, 205) == [d.content for d in DOCUMENTS[95:205]]
+    assert corpora.texts(project.db, corpus.id, 299, 500) == [DOCUMENTS[299].content]
+    assert corpora.texts(project.db, corpus.id, 300, 310) == []
 
 
 def test_documents_come_in_the_order_asked(project, corpus):

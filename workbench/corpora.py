@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from workbench.db import documents as table
 from workbench.errors import BadInput, NotFound
 from workbench.filters import conditions, field_value
 from workbench.registry import unknown_name
-from workbench.types import Document, Filter, Scalar
+from workbench.types import Content, Document, Filter, Scalar
 
 UNFINISHED = -1
 """`corpora.documents` of a corpus that is being imported or deleted; no list shows it."""
@@ -97,15 +98,23 @@ def _document(row: Any) -> Document:
     return Document(doc_id, text, title, image, json.loads(metadata), ordinal)
 
 
-def contents(db: Database, corpus_id: int, start: int, stop: int) -> list[str]:
+def texts(db: Database, corpus_id: int, start: int, stop: int) -> list[str]:
     """`Document.content` of the ordinals `start` … `stop` − 1, in order."""
+    return [each.text for each in contents(db, Path(), corpus_id, start, stop)]
+
+
+def contents(db: Database, media: Path, corpus_id: int, start: int, stop: int) -> list[Content]:
+    """What an encoder reads of the ordinals `start` … `stop` − 1, in order; images lie in the folder `media`."""
     query = (
-        sa.select(table.c.title, table.c.text)
+        sa.select(table.c.title, table.c.text, table.c.image)
         .where(table.c.corpus_id == corpus_id, table.c.ordinal >= start, table.c.ordinal < stop)
         .order_by(table.c.ordinal)
     )
     with db.read() as connection:
-        return [f"{title} {text}".strip() for title, text in connection.execute(query)]
+        return [
+            Content(f"{title} {text}".strip(), media / image if image else None)
+            for title, text, image in connection.execute(query)
+        ]
 
 
 def documents(db: Database, corpus_id: int, ordinals: Iterable[int]) -> list[Document]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Scalar = str | int | float | bool | None
+Modality = Literal["text", "image"]
 Progress = Callable[[int, int], None]
 """`progress(done, total)`: report and, in the same call, stop (raises `Cancelled`). `total` 0 = unknown."""
 
@@ -30,6 +33,28 @@ class Document:
     def content(self) -> str:
         """What a text encoder reads: title and text, as BEIR and FlagEmbedding join them."""
         return f"{self.title} {self.text}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a model reads of a query or document: a text, an image file, or both.
+
+    `image_weight`, 0 … 1, is the image's share where both are given; None: the model's own way of joining them.
+    """
+
+    text: str = ""
+    image: Path | None = None
+    image_weight: float | None = None
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """Which of the two it has."""
+        found: set[Modality] = set()
+        if self.text.strip():
+            found.add("text")
+        if self.image is not None:
+            found.add("image")
+        return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

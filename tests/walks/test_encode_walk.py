@@ -40,7 +40,7 @@ def corpus(project: Project, tmp_path: Path) -> str:
 
 
 def contents(project: Project) -> list[str]:
-    return corpora.contents(project.db, corpora.find(project.db, "docs").id, 0, 100)
+    return corpora.texts(project.db, corpora.find(project.db, "docs").id, 0, 100)
 
 
 def stored(project: Project, embedding: str) -> np.ndarray:

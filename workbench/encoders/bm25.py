@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from workbench.encoders.base import Encoder, Role
+from workbench.encoders.base import Output, Role, TextEncoder
 from workbench.errors import BadInput, NotFound
 from workbench.specs import BM25Spec, EncoderSpec, EncodeSpec
 from workbench.types import Progress
@@ -21,13 +21,13 @@ BLOCK = 1000
 STATE_FILE = "bm25.json"
 
 
-class BM25Encoder(Encoder):
+class BM25Encoder(TextEncoder):
     """weight(t, d) = ln(1 + (N − df + ½) / (df + ½)) · tf / (k1 · (1 − b + b · |d| / avg|d|) + tf).
 
     Kamphuis et al., ECIR 2020, "Lucene (accurate)"; equal to bm25s with method="lucene". |d| counts the words kept.
     """
 
-    output: ClassVar[Literal["dense", "sparse"]] = "sparse"
+    output: Output = "sparse"
     needs_fit: ClassVar[bool] = True
 
     def __init__(self, spec: BM25Spec) -> None:
@@ -117,7 +117,7 @@ class BM25Encoder(Encoder):
         self._tokenizer.word_to_id = {word: number for number, word in enumerate(state["vocabulary"])}
         self._idf = np.load(folder / "idf.npy", allow_pickle=False)
 
-    def _encode(self, texts: list[str], role: Role, progress: Progress) -> sparse.csr_matrix:
+    def _encode_texts(self, texts: list[str], role: Role, progress: Progress) -> sparse.csr_matrix:
         if not self.dim:
             raise BadInput("BM25 was not fitted to a corpus yet.", "Encode the corpus first.")
         if role == "query":

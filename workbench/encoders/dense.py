@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from workbench.checkpoints import (
     resolve_device,
     resolve_dtype,
 )
-from workbench.encoders.base import Encoder, Role
+from workbench.encoders.base import Output, Role, TextEncoder
 from workbench.encoders.catalogue import CatalogueEntry, known_model
 from workbench.encoders.inference import Runner
 from workbench.errors import BadInput
@@ -30,10 +30,10 @@ OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta
 """Architectures whose position table begins with two entries that no token uses."""
 
 
-class DenseEncoder(Encoder):
+class DenseEncoder(TextEncoder):
     """One vector per text. What the spec leaves open is as the model's own files say, and recorded by `describe`."""
 
-    output: ClassVar[Literal["dense", "sparse"]] = "dense"
+    output: Output = "dense"
 
     def __init__(self, spec: DenseSpec, model: Any, run: EncodeSpec, located: Located) -> None:
         """`model` is a SentenceTransformer as loaded. Raises `BadInput` where the spec asks for more than it has."""
@@ -87,7 +87,7 @@ class DenseEncoder(Encoder):
     def effective_query(self, text: str) -> str:
         return self._prompts["query"] + text
 
-    def _encode(self, texts: list[str], role: Role, progress: Progress) -> NDArray[np.float32]:
+    def _encode_texts(self, texts: list[str], role: Role, progress: Progress) -> NDArray[np.float32]:
         rows = self._runner.run(texts, self._prompts[role], role, progress)[:, : self._dim]
         return normalize_rows(rows) if self._spec.normalize else np.ascontiguousarray(rows)
 

@@ -18,7 +18,7 @@ from workbench.errors import BadInput, NotFound, WorkbenchError
 from workbench.project import Project
 from workbench.registry import unknown_name
 from workbench.specs import EncoderSpec, EncodeSpec, IndexSpec, encoder_spec
-from workbench.types import Progress, no_progress
+from workbench.types import Modality, Progress, no_progress
 from workbench.workflows.encoding import STATE, Encoding
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def encode_corpus(
     """
     started = time.monotonic()
     info = corpora.find(project.db, corpus)
-    given = named_spec(encoder)
-    notes = notes_on_texts(project, info)
-    model = open_family(given, spec)
+    given = project_spec(project, encoder)
+    model = open_family(given, spec, model_folder(project, given))
+    notes = notes_on_contents(project, info, model.modalities)
     made_by = {"name": given.name, "storage": spec.storage, "encoder": making(model)}
     draft = project.artifacts.begin("embedding", given.name, made_by, [info.fingerprint], info.id)
     artifact = draft.existing
@@ -87,6 +87,8 @@ def encode_corpus(
         encoding = Encoding(project, info, given, model, spec, draft.folder)
         with full_disk_named(info):
             resumed = encoding.run(progress)
+            if model.keeps_state:
+                model.save_state(draft.folder / STATE)
             artifact = draft.commit(encoding.manifest(time.monotonic() - started, notes))
     if model.output == "sparse":
         from workbench.workflows.index import build_index
@@ -97,6 +99,20 @@ def encode_corpus(
     return EncodeReport(
         artifact.id, artifact.name, found["vectors"], found["dim"], seconds, resumed, list(found["warnings"])
     )
+
+
+def project_spec(project: Project, encoder: str | Mapping[str, Any]) -> EncoderSpec:
+    """The encoder's spec, under a name. A model that was made in the project goes before the catalogue's."""
+    if isinstance(encoder, str):
+        for artifact in project.artifacts.list("model", name=encoder):
+            return encoder_spec({**artifact.manifest["encoder_spec"], "name": artifact.name})
+    return named_spec(encoder)
+
+
+def model_folder(project: Project, given: EncoderSpec) -> Path | None:
+    """The folder of a model that is an artifact of the project (model “artifact:ID”). Raises `NotFound`."""
+    kind, _, id = str(getattr(given, "model", "")).partition(":")
+    return project.artifacts.get(id).folder if kind == "artifact" else None
 
 
 def named_spec(encoder: str | Mapping[str, Any]) -> EncoderSpec:
@@ -131,23 +147,28 @@ def making(model: "Encoder") -> dict[str, Any]:
     return {name: value for name, value in model.describe().items() if name not in NOT_MAKING}
 
 
-def notes_on_texts(project: Project, info: CorpusInfo) -> list[str]:
-    """Warnings about documents without text. Raises `BadInput` where there is no text at all."""
+def notes_on_contents(project: Project, info: CorpusInfo, modalities: frozenset[Modality]) -> list[str]:
+    """Warnings about documents that have nothing an encoder of `modalities` reads. Raises `BadInput` where none has."""
     if not info.documents:
         raise BadInput(f"The corpus “{info.name}” has no documents.", "Import it again.")
-    if not info.has_images:
+    if "text" in modalities and not info.has_images:
         return []
-    blocks = (
-        corpora.contents(project.db, info.id, span.start, span.stop)
+    unread = sum(
+        not (each.modalities & modalities)
         for span in windows(info.documents, RUN.shard_documents)
+        for each in corpora.contents(project.db, project.media, info.id, span.start, span.stop)
     )
-    empty = sum(not text for block in blocks for text in block)
-    if empty == info.documents:
-        raise BadInput(
-            f"The documents of “{info.name}” are images without text, and this encoder reads text.",
-            "Import captions or titles with them, or choose an encoder for images.",
+    reads = " and ".join(sorted(modalities))
+    if unread == info.documents:
+        lacks, advice = (
+            ("are images without text", "Import captions or titles with them, or choose an encoder for images.")
+            if modalities == {"text"}
+            else ("have no images", "Choose an encoder for texts.")
         )
-    return [f"{empty:,} of {info.documents:,} documents have no text; their vectors say nothing."] if empty else []
+        raise BadInput(f"The documents of “{info.name}” {lacks}, and this encoder reads {reads}.", advice)
+    if not unread:
+        return []
+    return [f"{unread:,} of {info.documents:,} documents have no {reads}; their vectors say nothing."]
 
 
 def list_encoders() -> list[CatalogueEntry]:

@@ -15,7 +15,7 @@ from workbench.corpora import CorpusInfo
 from workbench.errors import BadInput, NotFound
 from workbench.project import Project
 from workbench.specs import EncoderSpec, EncodeSpec
-from workbench.types import Progress
+from workbench.types import Content, Progress
 from workbench.vectors import Shard, ShardFolder, csr_arrays
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Encoding:
         self, project: Project, info: CorpusInfo, given: EncoderSpec, model: "Encoder", spec: EncodeSpec, folder: Path
     ) -> None:
         self._db = project.db
+        self._media = project.media
         self._info = info
         self._given = given
         self._model = model
@@ -53,13 +54,13 @@ class Encoding:
         finished = self._finished_shards()
         left = self._spans[len(finished) :]
         report(sum(shard.rows for shard in finished))
-        with closing(prefetched(map(self._texts, left))) as blocks:
-            for span, texts in zip(left, blocks, strict=True):
+        with closing(prefetched(map(self._contents, left))) as blocks:
+            for span, contents in zip(left, blocks, strict=True):
 
                 def within(done: int, _total: int, start: int = span.start) -> None:
                     report(start + done)
 
-                matrix = self._model.encode_documents(texts, within)
+                matrix = self._model.encode_documents(contents, within)
                 self._store.write(span.start // self._spec.shard_documents, self._arrays(matrix), len(span))
         return len(finished)
 
@@ -79,8 +80,8 @@ class Encoding:
             "warnings": [*self._model.warnings, *notes],
         }
 
-    def _texts(self, span: range) -> list[str]:
-        return corpora.contents(self._db, self._info.id, span.start, span.stop)
+    def _contents(self, span: range) -> list[Content]:
+        return corpora.contents(self._db, self._media, self._info.id, span.start, span.stop)
 
     def _fit(self, report: Callable[[int], None]) -> None:
         """Fit the encoder, or take what an earlier attempt fitted."""
@@ -93,8 +94,7 @@ class Encoding:
 
     def _counted(self, report: Callable[[int], None]) -> Iterator[list[str]]:
         for span in self._spans:
-            texts = self._texts(span)
-            yield texts
+            yield corpora.texts(self._db, self._info.id, span.start, span.stop)
             report(span.stop)
 
     def _finished_shards(self) -> list[Shard]:
@@ -113,12 +113,13 @@ class Encoding:
         if self._model.output == "sparse":
             return csr_arrays(matrix)
         limit = np.finfo(self._spec.storage).max
-        if matrix.size and float(np.abs(matrix).max()) > limit:
+        values = np.asarray(matrix, np.float32)
+        if values.size and float(np.abs(values).max()) > limit:
             raise BadInput(
                 f"The vectors have values above {limit:.0f}, more than {self._spec.storage} can hold.",
                 "Encode with storage float32, or scale the vectors to length 1 (normalize).",
             )
-        return {"values": matrix.astype(self._spec.storage)}
+        return {"values": values.astype(self._spec.storage)}
 
 
 def is_whole(store: ShardFolder, shard: Shard) -> bool:

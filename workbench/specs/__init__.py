@@ -1,0 +1,61 @@
+"""Every setting a person can choose, as frozen dataclasses: range, choices and help live in the field metadata."""
+
+from workbench.specs.base import Spec, canonical_json, check_limits, fingerprint, knob
+from workbench.specs.encoders import (
+    ENCODER_SPECS,
+    BM25Spec,
+    BridgeSpec,
+    DenseSpec,
+    EncoderSpec,
+    ImageSpec,
+    ImageTextSpec,
+    M3Spec,
+    MultiVectorSpec,
+    SparseSpec,
+    encoder_spec,
+)
+from workbench.specs.jobs import NO_COLUMN, EncodeSpec, ImportSpec, IndexSpec
+from workbench.specs.pipeline import FusionSpec, PipelineSpec, RerankSpec, RetrieverSpec
+from workbench.specs.rerankers import (
+    RERANKER_SPECS,
+    CrossEncoderSpec,
+    LateInteractionSpec,
+    ListwiseSpec,
+    LLMRerankerSpec,
+    RerankerSpec,
+    reranker_spec,
+)
+
+__all__ = [
+    "ENCODER_SPECS",
+    "NO_COLUMN",
+    "RERANKER_SPECS",
+    "BM25Spec",
+    "BridgeSpec",
+    "CrossEncoderSpec",
+    "DenseSpec",
+    "EncodeSpec",
+    "EncoderSpec",
+    "FusionSpec",
+    "ImageSpec",
+    "ImageTextSpec",
+    "ImportSpec",
+    "IndexSpec",
+    "LLMRerankerSpec",
+    "LateInteractionSpec",
+    "ListwiseSpec",
+    "M3Spec",
+    "MultiVectorSpec",
+    "PipelineSpec",
+    "RerankSpec",
+    "RerankerSpec",
+    "RetrieverSpec",
+    "SparseSpec",
+    "Spec",
+    "canonical_json",
+    "check_limits",
+    "encoder_spec",
+    "fingerprint",
+    "knob",
+    "reranker_spec",
+]

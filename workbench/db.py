@@ -154,6 +154,25 @@ saved_views = sa.Table(
     _column("state", sa.JSON),
     _column("created_at", sa.Float),
 )
+votes = sa.Table(
+    "votes",
+    metadata,
+    _key(),
+    _column("session", sa.Text),
+    _column("number", sa.Integer),
+    _owner("corpus_id", "corpora"),
+    _column("query", sa.Text),
+    _column("query_image", sa.Text, nullable=True),
+    _column("left", sa.JSON),
+    _column("right", sa.JSON),
+    _column("left_key", sa.Text),
+    _column("right_key", sa.Text),
+    _column("choice", sa.Text),
+    _column("annotator", sa.Text),
+    _column("at", sa.Float),
+    sa.CheckConstraint("choice IN ('left', 'right', 'tie', 'bad')", name="choice"),
+    sa.UniqueConstraint("session", "number"),
+)
 settings = sa.Table(
     "settings",
     metadata,

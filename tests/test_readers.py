@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from workbench import images
 from workbench.errors import BadInput
-from workbench.readers import base, guess_reader, images, lines, open_reader
+from workbench.readers import base, guess_reader, lines, open_reader
 from workbench.readers.base import SeenIds
 from workbench.readers.columns import as_scalar, kind_of, parse_cell, text_kinds
 from workbench.readers.files import split_heading

@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse
 from ui.components.assets import ASSETS, FOLDER, Size
 from ui.components.thumbnails import BadImage, Thumbnails
 from ui.session import Context
+from ui.uploads import add_query_images
 from workbench.errors import WorkbenchError
 from workbench.workflows import corpus as corpora
 
@@ -33,6 +34,7 @@ def build_router(context: Context) -> APIRouter:
     """Routes that hand out files: nothing the client sends becomes part of a path."""
     router = APIRouter()
     thumbnails = Thumbnails()
+    add_query_images(router, context)
 
     # Not /assets: there Gradio serves its own files.
     @router.get("/wb-assets/{name}")

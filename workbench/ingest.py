@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.corpora import UNFINISHED, CorpusInfo, find, finished
-from workbench.db import Database, query_sets
+from workbench.db import Database, query_sets, votes
 from workbench.db import corpora as corpora_table
 from workbench.db import documents as table
 from workbench.locks import locked
@@ -245,15 +245,16 @@ def is_unfinished(db: Database, corpus_id: int) -> bool:
 
 
 def delete(db: Database, media: Path, corpus: CorpusInfo, progress: Progress = no_progress) -> None:
-    """Remove one version of a corpus. Its query sets move to the newest version left, or go with the last one."""
+    """Remove one version of a corpus. Its query sets and votes move to the newest version left, or go with the last."""
     others = [info for info in finished(db, corpus.name) if info.id != corpus.id]
     with locked(_lock(media, corpus.id)):
         with db.write() as connection:
             hidden = sa.update(corpora_table).where(corpora_table.c.id == corpus.id).values(documents=UNFINISHED)
             connection.execute(hidden)
             if others:
-                mine = query_sets.c.corpus_id == corpus.id
-                connection.execute(sa.update(query_sets).where(mine).values(corpus_id=others[0].id))
+                for owned in (query_sets, votes):
+                    mine = owned.c.corpus_id == corpus.id
+                    connection.execute(sa.update(owned).where(mine).values(corpus_id=others[0].id))
         _remove(db, media, corpus.id, progress)
     _lock(media, corpus.id).unlink(missing_ok=True)
 

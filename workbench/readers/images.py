@@ -1,17 +1,13 @@
 """A folder of images with an optional table of captions; and the check that each image passes."""
 
-import io
-import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from workbench.errors import BadInput
+from workbench.images import UnusableImage, shrunk
 from workbench.readers import IMAGE_SUFFIXES
-from workbench.readers.base import Reader, shorten
+from workbench.readers.base import Reader
 from workbench.readers.columns import Column
 from workbench.readers.files import walk
 from workbench.readers.jsonl import JsonlReader
@@ -25,14 +21,6 @@ CAPTION_TABLES: dict[str, type[RecordReader]] = {
     for stem in ("captions", "metadata", "labels")
     for suffix, reader in (("csv", CsvReader), ("tsv", TsvReader), ("jsonl", JsonlReader))
 }
-PIXEL_LIMIT = 64 * 2**20
-"""Most pixels of an image. A small file can claim many more (a "bomb")."""
-BYTE_LIMIT = 256 * 2**20
-SIDE = 512
-"""Longest side of a stored image in pixels."""
-# Only formats with a decoder in Pillow itself: no vector formats, nothing that starts another program.
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
 
 
 class ImagesReader(Reader):
@@ -125,40 +113,8 @@ class ImagesReader(Reader):
 
 
 def shrink_image(path: Path) -> tuple[bytes, str]:
-    """(the image as WebP of at most `SIDE` pixels a side, ""), or (b"", why it cannot be used).
-
-    Decoding it and writing it anew is the check: nothing of the source but its pixels is kept. An animation gives its
-    first frame; the orientation in EXIF is applied.
-    """
+    """(the image as WebP of at most `images.SIDE` pixels a side, ""), or (b"", why it cannot be used)."""
     try:
-        size = path.stat().st_size
-        if size == 0:
-            return b"", "the image file is empty"
-        if size > BYTE_LIMIT:
-            return b"", f"the image file has {size:,} bytes; the limit is {BYTE_LIMIT:,}"
-        with Image.open(path, formats=_FORMATS) as image:
-            if image.width * image.height > PIXEL_LIMIT:
-                return b"", f"the image has {image.width} × {image.height} pixels; the limit is {PIXEL_LIMIT:,} in all"
-            return _webp(image), ""
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return b"", f"the image has too many pixels; the limit is {PIXEL_LIMIT:,}"
-    except FileNotFoundError:
-        return b"", "the image file is not there"
-    except (*_DAMAGE, struct.error, zlib.error) as error:
-        return b"", f"the image cannot be read: {shorten(str(error).replace(str(path), path.name), 120)}"
-
-
-def _webp(image: Image.Image) -> bytes:
-    image.draft("RGB", (SIDE, SIDE))
-    turned = ImageOps.exif_transpose(image)
-    mode = "RGBA" if turned.has_transparency_data else "RGB"
-    if turned.mode.startswith(("I;16", "I", "F")):
-        # 16-bit grey: scale by its own range, else everything above 255 turns white.
-        low, high = turned.getextrema()
-        span = (high - low) or 1  # type: ignore[operator]
-        turned = turned.convert("F").point(lambda value: (value - low) * 255 / span).convert("L")
-    small = turned.convert(mode)
-    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=85, method=2)
-    return buffer.getvalue()
+        return shrunk(path), ""
+    except UnusableImage as error:
+        return b"", str(error)

@@ -57,5 +57,9 @@ class Ragged:
             raise IndexError(f"row must lie in 0 … {len(self) - 1}")
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
+    def take(self, rows: NDArray[np.integer]) -> "Ragged":
+        """These rows, in the order asked, as a copy. Raises `IndexError` outside 0 … n − 1."""
+        return Ragged.of([self[int(row)] for row in rows], self.dim)
+
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         return (self[row] for row in range(len(self)))

@@ -3,7 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.ragged import Ragged
 from workbench.types import Ranking
+
+TOKENS = 4096
+"""Document tokens multiplied at once: the products of a query stay in the cache."""
 
 
 def normalize_rows(matrix: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -28,3 +32,25 @@ def top_k(scores: NDArray[np.floating], k: int, ordinals: NDArray[np.integer] | 
         kept = np.flatnonzero(scores >= cut)
         scores, ids = scores[kept], ids[kept]
     return Ranking.of(ids, scores, k)
+
+
+def maxsim(query: NDArray[np.float32], documents: Ragged, mean: bool = False) -> NDArray[np.float32]:
+    """Late interaction (ColBERT, Khattab & Zaharia 2020): Σ_i max_j ⟨q_i, d_j⟩ for each document, (n,) float32.
+
+    `query` (lq, d) float32, only its real tokens; rows of `documents` hold real tokens only, so that padding counts on
+    neither side. `mean` divides by lq (BGE-M3, comparable between queries). A document without vectors scores −inf;
+    a query without any scores 0 everywhere else. Memory: 4,096 document tokens × lq, or one document × lq.
+    """
+    wanted = np.ascontiguousarray(query, dtype=np.float32)
+    scores = np.full(len(documents), -np.inf, dtype=np.float32)
+    filled = np.flatnonzero(documents.lengths)
+    starts, stops = documents.offsets[filled], documents.offsets[filled + 1]
+    at = 0
+    while at < filled.size:
+        # Rows without vectors lie nowhere, so the filled ones follow each other without a gap.
+        until = max(at + 1, int(np.searchsorted(stops, starts[at] + TOKENS, side="right")))
+        products = documents.values[starts[at] : stops[until - 1]] @ wanted.T
+        best = np.maximum.reduceat(products, starts[at:until] - starts[at], axis=0)
+        scores[filled[at:until]] = best.sum(axis=1)
+        at = until
+    return scores / np.float32(len(wanted)) if mean and len(wanted) else scores

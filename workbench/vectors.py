@@ -2,6 +2,7 @@
 
 A shard is a set of `.npy` arrays and a small JSON note that is written last, so a shard without its note was never
 finished. Dense: `values` (n, d). Sparse (CSR): `indptr` (n + 1,), `indices` (nnz,), `values` (nnz,).
+Multi (ragged): `values` (t, d), `offsets` (n + 1,).
 """
 
 import hashlib
@@ -12,12 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import BadInput
+from workbench.ragged import Ragged
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -98,7 +100,7 @@ class ShardFolder:
 
 
 class Vectors(Protocol):
-    """What indices ask of vectors, dense or sparse."""
+    """What indices ask of vectors, dense, sparse or multi."""
 
     @property
     def dim(self) -> int: ...
@@ -187,6 +189,73 @@ class SparseVectors:
         span = slice(int(indptr[at]), int(indptr[at + 1]))
         values, indices = (np.asarray(self._store.load(shard, name)[span]) for name in ("values", "indices"))
         return sparse.csr_matrix((values, indices, [0, values.size]), shape=(1, self._dim))
+
+
+class MultiVectors:
+    """n rows of token vectors, (t, d) float16 or float32 in shards: row i is `values[offsets[i] : offsets[i + 1]]`."""
+
+    def __init__(self, folder: Path) -> None:
+        store = ShardFolder(folder)
+        shards = store.finished()
+        self._values = [store.load(shard, "values") for shard in shards]
+        # The offsets are small, and read for every row: in memory.
+        self._offsets = [np.array(store.load(shard, "offsets")) for shard in shards]
+        self._starts = np.cumsum([0] + [shard.rows for shard in shards])
+        self._dim = int(self._values[0].shape[1]) if self._values else 0
+        if any(part.shape[1] != self._dim for part in self._values):
+            raise BadInput(f"The shards of {folder.name} differ in dimension.", "Encode the corpus again.")
+
+    @property
+    def dim(self) -> int:
+        return self._dim
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._values[0].dtype if self._values else np.dtype(np.float32)
+
+    @property
+    def tokens(self) -> int:
+        """Vectors of all rows together."""
+        return sum(len(part) for part in self._values)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(n,) vectors of each row."""
+        return np.concatenate([np.empty(0, np.int64), *(np.diff(offsets) for offsets in self._offsets)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def blocks(self, tokens: int = 65536) -> Iterator[tuple[int, Ragged]]:
+        """(first ordinal, m rows) for consecutive blocks of at most `tokens` vectors, or of one longer row."""
+        for start, values, offsets in zip(self._starts[:-1], self._values, self._offsets, strict=True):
+            at, rows = 0, offsets.size - 1
+            while at < rows:
+                until = max(at + 1, int(np.searchsorted(offsets, offsets[at] + tokens, side="right")) - 1)
+                part = np.asarray(values[offsets[at] : offsets[until]], dtype=np.float32)
+                yield int(start) + at, Ragged(part, offsets[at : until + 1] - offsets[at])
+                at = until
+
+    def take(self, ordinals: NDArray[np.integer]) -> Ragged:
+        """Rows by ordinal, float32, in the order asked. Raises `IndexError` outside 0 … n − 1."""
+        return Ragged.of([self.row(int(ordinal)) for ordinal in ordinals], self._dim)
+
+    def row(self, ordinal: int) -> NDArray[np.float32]:
+        """One document, (t, d) float32. Raises `IndexError` outside 0 … n − 1."""
+        if not 0 <= ordinal < len(self):
+            raise IndexError(f"ordinal must lie in 0 … {len(self) - 1}")
+        number = int(np.searchsorted(self._starts, ordinal, side="right")) - 1
+        at = ordinal - int(self._starts[number])
+        start, stop = self._offsets[number][at : at + 2]
+        return np.asarray(self._values[number][start:stop], dtype=np.float32)
+
+
+AnyVectors: TypeAlias = DenseVectors | SparseVectors | MultiVectors
+
+
+def ragged_arrays(rows: Ragged, storage: str) -> dict[str, NDArray[Any]]:
+    """The two arrays of a shard of token vectors; `storage`: float16 or float32."""
+    return {"values": rows.values.astype(storage), "offsets": rows.offsets.astype(np.int64)}
 
 
 def csr_arrays(matrix: "sparse.csr_matrix") -> dict[str, NDArray[Any]]:

@@ -8,5 +8,6 @@ INDICES = Registry(
         "faiss": "workbench.indices.faiss_index:FaissIndex",
         "inverted": "workbench.indices.inverted:InvertedIndex",
         "exact": "workbench.indices.exact:ExactIndex",
+        "maxsim": "workbench.indices.maxsim:MaxSimIndex",
     },
 )

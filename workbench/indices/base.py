@@ -4,22 +4,24 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from workbench.errors import BadInput, NotFound
+from workbench.ragged import Ragged
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
-from workbench.vectors import DenseVectors, SparseVectors, write_durably
+from workbench.vectors import AnyVectors, write_durably
 
 NOTES = "index.json"
 NO_SETTINGS: Mapping[str, Any] = {}
 
-Queries: TypeAlias = NDArray[np.float32] | sparse.csr_matrix
-"""(q, dim) float32: an array for a dense index, CSR for a sparse one."""
+Takes = Literal["dense", "sparse", "multi"]
+Queries: TypeAlias = NDArray[np.float32] | sparse.csr_matrix | Ragged
+"""(q, dim) float32: an array for a dense index, CSR for a sparse one, q ragged rows for one of token vectors."""
 Selection: TypeAlias = NDArray[np.bool_] | None
 Knobs: TypeAlias = dict[str, int | float]
 
@@ -31,7 +33,8 @@ class Index(ABC):
     An index does not change once built, so threads may search it at once.
     """
 
-    sparse: ClassVar[bool] = False
+    takes: ClassVar[Takes] = "dense"
+    """The form of its vectors and queries: an encoder's `output`."""
 
     @property
     @abstractmethod
@@ -46,7 +49,7 @@ class Index(ABC):
     @abstractmethod
     def build(
         cls,
-        vectors: DenseVectors | SparseVectors,
+        vectors: AnyVectors,
         spec: IndexSpec,
         progress: Progress = no_progress,
         folder: Path | None = None,
@@ -67,7 +70,7 @@ class Index(ABC):
 
     @classmethod
     @abstractmethod
-    def open(cls, folder: Path, vectors: DenseVectors | SparseVectors | None = None) -> Self:
+    def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
         """Open what `save` wrote, memory-mapped where possible. `vectors` is the embedding that was indexed."""
 
     @abstractmethod
@@ -89,7 +92,8 @@ class Index(ABC):
         """One `Ranking` of at most `k` documents per row of `queries` (q, dim), the same whatever the batch.
 
         `allowed` (n,) keeps documents: a dense index then returns exactly min(k, allowed) of them, a sparse one those
-        that share a term with the query. Raises `BadInput` on a dimension, mask or setting that does not fit.
+        that share a term with the query, one of token vectors those that have any. Raises `BadInput` on a dimension,
+        mask or setting that does not fit.
         """
         self._check(queries, allowed)
         knobs = self._settings(settings)
@@ -116,18 +120,32 @@ class Index(ABC):
         return known | given
 
     def _check(self, queries: Queries, allowed: Selection) -> None:
-        if sparse.issparse(queries) != self.sparse:
-            kind = "sparse" if self.sparse else "dense"
-            raise BadInput(f"This index takes {kind} queries.", "Use the encoder that made its embedding.")
-        if queries.ndim != 2 or (len(self) and queries.shape[0] and queries.shape[1] != self.dim):
+        if form_of(queries) != self.takes:
+            raise BadInput(f"This index takes {self.takes} queries.", "Use the encoder that made its embedding.")
+        if len(queries.shape) != 2 or (len(self) and queries.shape[0] and queries.shape[1] != self.dim):
             raise BadInput(
                 f"The queries have the shape {queries.shape}, the index has {self.dim} dimensions.",
                 "Use the encoder that made its embedding.",
             )
-        if not np.isfinite(queries.data if self.sparse else queries).all():
+        if not np.isfinite(stored_values(queries)).all():
             raise BadInput("The query's vector has NaN or infinite values.", "Encode it with float32.")
         if allowed is not None and allowed.shape != (len(self),):
             raise BadInput(f"The filter covers {allowed.shape[0]} documents, the index {len(self)}.", "Index again.")
+
+
+def form_of(queries: Queries) -> Takes:
+    """Which of the three forms these vectors have."""
+    if isinstance(queries, Ragged):
+        return "multi"
+    return "sparse" if sparse.issparse(queries) else "dense"
+
+
+def stored_values(queries: Queries) -> NDArray[np.float32]:
+    """All numbers that the vectors hold."""
+    if isinstance(queries, Ragged):
+        return queries.values
+    values: NDArray[np.float32] = queries.data if sparse.issparse(queries) else queries
+    return values
 
 
 def read_notes(folder: Path) -> dict[str, Any]:

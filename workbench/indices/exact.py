@@ -11,7 +11,7 @@ from workbench.indices.scan import ArrayRows, Rows, Scanner, UnitRows
 from workbench.scoring import normalize_rows
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
-from workbench.vectors import DenseVectors, SparseVectors
+from workbench.vectors import AnyVectors, DenseVectors
 
 CACHE_BYTES = 512 * 2**20
 
@@ -45,7 +45,7 @@ class ExactIndex(Index):
     @classmethod
     def build(
         cls,
-        vectors: DenseVectors | SparseVectors,
+        vectors: AnyVectors,
         spec: IndexSpec,
         progress: Progress = no_progress,
         folder: Path | None = None,
@@ -61,7 +61,7 @@ class ExactIndex(Index):
         """The vectors are the index: only the notes are kept."""
 
     @classmethod
-    def open(cls, folder: Path, vectors: DenseVectors | SparseVectors | None = None) -> Self:
+    def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
         """Open over `vectors`. Raises `BadInput` without them, or where they are not those that were indexed."""
         notes = read_notes(folder)
         found = _dense(vectors)
@@ -85,7 +85,7 @@ class ExactIndex(Index):
         return self._scanner.search(normalize_rows(wanted) if self._metric == "cosine" else wanted, k, allowed)
 
 
-def _dense(vectors: DenseVectors | SparseVectors | None) -> DenseVectors:
+def _dense(vectors: AnyVectors | None) -> DenseVectors:
     if not isinstance(vectors, DenseVectors):
         raise BadInput("The exact index needs dense vectors.", "Sparse embeddings are searched by the inverted index.")
     return vectors

@@ -15,7 +15,7 @@ from workbench.indices.scan import ArrayRows, Scanner
 from workbench.scoring import normalize_rows
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
-from workbench.vectors import DenseVectors, SparseVectors
+from workbench.vectors import AnyVectors, DenseVectors
 
 FILE = "index.faiss"
 ADD_BLOCK = 8192
@@ -45,7 +45,7 @@ class FaissIndex(Index):
     @classmethod
     def build(
         cls,
-        vectors: DenseVectors | SparseVectors,
+        vectors: AnyVectors,
         spec: IndexSpec,
         progress: Progress = no_progress,
         folder: Path | None = None,
@@ -85,7 +85,7 @@ class FaissIndex(Index):
         self._size = (folder / FILE).stat().st_size
 
     @classmethod
-    def open(cls, folder: Path, vectors: DenseVectors | SparseVectors | None = None) -> Self:
+    def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
         """Open what `save` wrote, memory-mapped; `vectors` is not needed."""
         notes = read_notes(folder)
         path = folder / FILE

@@ -33,7 +33,13 @@ BASICS = (
 THIRD_PARTIES = {
     "gradio": ("ui",),
     "plotly": ("ui",),
-    "torch": ("workbench.checkpoints", "workbench.encoders", "workbench.rerankers", "workbench.training"),
+    "torch": (
+        "workbench.checkpoints",
+        "workbench.torch_models",
+        "workbench.encoders",
+        "workbench.rerankers",
+        "workbench.training",
+    ),
     "transformers": ("workbench.checkpoints", "workbench.encoders", "workbench.rerankers", "workbench.training"),
     "sentence_transformers": ("workbench.checkpoints", "workbench.encoders", "workbench.rerankers"),
     "faiss": ("workbench.indices", "workbench.clusters", "workbench.projections"),
@@ -64,7 +70,10 @@ def within(module: str, places: tuple[str, ...]) -> bool:
 
 def allowed(module: str) -> tuple[str, ...] | None:
     """Our own modules that `module` may import; None = no rule."""
-    shared = (*BASICS, "workbench.scoring", "workbench.checkpoints", "workbench.batching", "workbench.conversion")
+    shared = (
+        *BASICS, "workbench.scoring", "workbench.checkpoints", "workbench.batching", "workbench.conversion",
+        "workbench.catalogue", "workbench.torch_models", "workbench.images",
+    )  # fmt: skip
     for capability in CAPABILITIES:
         if within(module, (capability,)):
             return (*shared, capability)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from model_fixtures import Tiny, make_tiny_model
 
+from workbench.catalogue import catalogue, folder_facts, known_model, read_catalogue, resolve_encoder
 from workbench.encoders import ENCODERS
-from workbench.encoders.catalogue import catalogue, folder_facts, known_model, read_catalogue, resolve_encoder
 from workbench.errors import BadInput, NotFound
 from workbench.specs import BM25Spec, DenseSpec
 
@@ -93,7 +93,7 @@ def test_a_broken_catalogue_says_where(tmp_path, text, message):
 
 def test_reading_it_loads_no_heavy_library():
     script = (
-        "import sys\nfrom workbench.encoders.catalogue import catalogue\ncatalogue()\n"
+        "import sys\nfrom workbench.catalogue import catalogue\ncatalogue()\n"
         "print([name for name in ('torch', 'transformers', 'bm25s', 'onnx') if name in sys.modules])"
     )
     root = Path(__file__).parent.parent

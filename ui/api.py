@@ -71,7 +71,7 @@ def answer(found: Any) -> dict[str, Any]:
         for hit in found.hits
     ]
     return {
-        "query": found.query,
+        "query": found.query.text,
         "effective_query": found.effective_query,
         "hits": hits,
         "timings": dict(found.timings),

@@ -11,6 +11,7 @@ import gradio as gr
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from ui.components.assets import ASSETS, FOLDER, asset_url
 from ui.session import Context
 from ui.theme import make_theme
 from workbench.project import Workspace
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 PAGES = ("home", "corpus", "encode", "index", "search", "jobs")
 """Modules of `ui.pages`, in the order of the bar; the first is served at “/”."""
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -39,8 +39,8 @@ def build_app(workspace: Path, *, jobs: "JobService | None" = None, allowed_host
         build_pages(context),
         path="/",
         theme=make_theme(),
-        css_paths=[ASSETS / name for name in ("style.css", "results.css") if (ASSETS / name).is_file()],
-        head=f"<script>{(ASSETS / 'shell.js').read_text(encoding='utf-8')}</script>",
+        css_paths=[FOLDER / name for name, kind in ASSETS.items() if kind == "text/css"],
+        head=head_markup(),
         app_kwargs={"openapi_url": None, "docs_url": None, "redoc_url": None},
         footer_links=[],
         run_history=False,
@@ -48,6 +48,12 @@ def build_app(workspace: Path, *, jobs: "JobService | None" = None, allowed_host
         ssr_mode=False,
         show_error=True,
     )
+
+
+def head_markup() -> str:
+    """What runs on every page: the shell before the app starts, the panels' behaviour once the page is read."""
+    shell = (FOLDER / "shell.js").read_text(encoding="utf-8")
+    return f'<script>{shell}</script><script type="module" src="{asset_url("panels.mjs")}"></script>'
 
 
 def build_pages(context: Context) -> gr.Blocks:

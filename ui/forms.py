@@ -38,6 +38,22 @@ class Form(Generic[S]):
         return [gr.update(value=_shown(kinds[name], getattr(spec, name))) for name in self.names]
 
 
+def entered(spec: type[Spec], name: str, text: str) -> Any:
+    """What was typed into the field `name` of `spec`, as the field's type. Raises `BadInput` where it does not fit.
+
+    Numbers in a list are written with commas.
+    """
+    hint = typing.get_type_hints(spec).get(name)
+    if hint is None:
+        raise BadInput(f"{spec.__name__} has no field “{name[:60]}”.")
+    if typing.get_origin(hint) is tuple and typing.get_args(hint)[0] is int:
+        return tuple(_parse(name, _Kind(int, False), part.strip()) for part in text.split(",") if part.strip())
+    kind = _kind(f"{spec.__name__}.{name}", hint)
+    if kind.type is bool:
+        return text.strip().lower() in ("true", "yes", "1", "on")
+    return _parse(name, kind, text)
+
+
 @dataclass(frozen=True)
 class _Kind:
     """A field's plain type, whether it may be None, and whether it is a tuple of texts."""

@@ -258,7 +258,7 @@ def worker(context: typer.Context, device: Device = "auto") -> None:
 @app.command()
 def models(context: typer.Context) -> None:
     """List the encoders of the catalogue."""
-    from workbench.encoders.catalogue import catalogue
+    from workbench.catalogue import catalogue
 
     call: Call = context.obj
     rows = [

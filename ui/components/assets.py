@@ -11,6 +11,8 @@ ASSETS = {
     "style.css": "text/css",
     "results.css": "text/css",
     "results.mjs": "text/javascript",
+    "panels.css": "text/css",
+    "panels.mjs": "text/javascript",
 }
 
 Size = Literal["thumb", "view"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import gradio as gr
 
-from ui.components.address import OPERATORS, filter_label, make_filter
+from ui.components.filters_text import OPERATORS, filter_label, make_filter
 from ui.components.text import clip, escape, plain
 from ui.handlers import fields, said
 from workbench.errors import BadInput

@@ -87,6 +87,10 @@ class Encoder(ABC):
         """What is really encoded for the query `text`."""
         return text
 
+    def truncated(self, text: str) -> str:
+        """What a person should know where the query `text` is longer than the model reads; "" where it is not."""
+        return ""
+
     def tokens(self, text: str, role: Role) -> list[str]:
         """What each vector of `text` stands for, for people to read. Only where `output` is multi."""
         raise TypeError(f"{type(self).__name__} makes no vectors for tokens")
@@ -131,3 +135,10 @@ def empty_matrix(output: Output, dim: int) -> Matrix:
         return sparse.csr_matrix((0, dim), dtype=np.float32)
     values = np.empty((0, dim), np.float32)
     return Ragged(values, np.zeros(1, np.int64)) if output == "multi" else values
+
+
+def truncation(tokens: int, limit: int | None) -> str:
+    """The sentence for a query of `tokens` where the model reads `limit`, both with special tokens; "" where it fits."""
+    if limit is None or tokens <= limit:
+        return ""
+    return f"the query has {tokens:,} tokens, and the model reads its first {limit:,}"

@@ -78,6 +78,11 @@ class BM25Encoder(TextEncoder):
         """The words that are searched for: those of `text` that occur in the corpus."""
         return " ".join(word for word in self._tokenizer.splitter(text.lower()) if word in self._tokenizer.word_to_id)
 
+    def terms(self, columns: Sequence[int]) -> list[str]:
+        """The words of these columns of the vocabulary."""
+        words = list(self._tokenizer.word_to_id)
+        return [words[column] for column in columns]
+
     def fit(self, contents: Iterable[Sequence[str]]) -> None:
         """Count the terms of a corpus, block by block; nothing of a block is kept but the counts.
 

@@ -7,27 +7,27 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.catalogue import CatalogueEntry, known_model
 from workbench.checkpoints import (
     Located,
     folder_revision,
     hub_snapshot,
     known_model_ids,
+    check_memory,
     load_failure,
     locate,
     resolve_device,
     resolve_dtype,
 )
-from workbench.encoders.base import Output, Role, TextEncoder
-from workbench.encoders.catalogue import CatalogueEntry, known_model
+from workbench.encoders.base import Output, Role, TextEncoder, truncation
 from workbench.encoders.inference import Runner
 from workbench.errors import BadInput
 from workbench.scoring import normalize_rows
 from workbench.specs import DenseSpec, EncoderSpec, EncodeSpec
+from workbench.torch_models import checked_length, position_limit
 from workbench.types import Progress
 
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
-OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl"}
-"""Architectures whose position table begins with two entries that no token uses."""
 
 
 class DenseEncoder(TextEncoder):
@@ -87,6 +87,14 @@ class DenseEncoder(TextEncoder):
     def effective_query(self, text: str) -> str:
         return self._prompts["query"] + text
 
+    def truncated(self, text: str) -> str:
+        whole = self.effective_query(text)
+        # A token holds a character at least, and no model adds more than a few of its own.
+        if self._max_length is None or len(whole) + 8 <= self._max_length:
+            return ""
+        ids = self._model.tokenizer(whole, truncation=False, verbose=False)["input_ids"]
+        return truncation(len(ids), self._max_length)
+
     def _encode_texts(self, texts: list[str], role: Role, progress: Progress) -> NDArray[np.float32]:
         rows = self._runner.run(texts, self._prompts[role], role, progress)[:, : self._dim]
         return normalize_rows(rows) if self._spec.normalize else np.ascontiguousarray(rows)
@@ -125,6 +133,9 @@ def load_model(spec: DenseSpec, located: Located, run: EncodeSpec) -> Any:
 
     device = resolve_device(run.device)
     on_cpu = device == "cpu"
+    folder = located.folder or hub_snapshot(spec.model, spec.revision)
+    if folder is not None:
+        check_memory(folder, spec.model, device)
     logging.disable_progress_bar()
     try:
         return SentenceTransformer(
@@ -158,16 +169,8 @@ def chosen_prompt(role: Role, spec: DenseSpec, model: Any) -> str:
 def applied_max_length(spec: DenseSpec, model: Any) -> int | None:
     """Tokens that are read of a text; None where the model has no limit. Raises `BadInput` above what it can read."""
     if spec.max_length is not None:
-        config = getattr(model[0], "config", None)
-        limit = getattr(config, "max_position_embeddings", None)
-        if limit is not None and getattr(config, "model_type", "") in OFFSET_POSITIONS:
-            limit -= 2
-        if limit is not None and 0 < limit < spec.max_length:
-            raise BadInput(
-                f"max_length is {spec.max_length}, but “{spec.model}” reads at most {limit} tokens.",
-                f"Choose {limit} or less.",
-            )
-        model.max_seq_length = spec.max_length
+        limit = position_limit(getattr(model[0], "config", None))
+        model.max_seq_length = checked_length(spec.model, spec.max_length, limit)
     length = model.max_seq_length
     return int(length) if length is not None and length < 1 << 30 else None
 

@@ -1,14 +1,14 @@
 """Texts through a sentence-transformers model: tokens ahead in a thread, batches by token budget, mixed precision.
 
-What is our own is the order and the size of batches and the precision. Modules, pooling and prompts are the model's.
+What is our own is the order and the size of batches and the precision. Modules, pooling and prompts are the model's;
+what is kept of their output is the form's (`workbench.encoders.forms`).
 """
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,17 +16,12 @@ from numpy.typing import NDArray
 
 from workbench.batching import DoesNotFit, TokenBudget, prefetched, windows
 from workbench.encoders.base import Role
+from workbench.encoders.forms import DENSE, Form, joined, reordered
+from workbench.torch_models import is_out_of_memory, one_late, precision, set_precision, suitable_budget
 from workbench.types import Progress
 
 WINDOW = 4096
 """Texts tokenised and sorted by length together."""
-CPU_TOKENS_PER_THREAD = 512
-"""Batch budget on a CPU: activations stay in the cache. Measured at 384 dimensions: 4,096 a thread take 1.3 × as long,
-8,192 take 1.9 ×; at 768 and 1,024 the curve is flat between 512 and 2,048."""
-CUDA_TOKENS = 32768
-"""Batch budget on a GPU, halved where it does not fit. Not measured here; TEI's default is 16,384."""
-
-T = TypeVar("T")
 Features = dict[str, Any]
 
 
@@ -63,7 +58,7 @@ class TokenFeed:
         self._truncate(None)
 
     @staticmethod
-    def suits(module: Any) -> bool:
+    def suits(module: Any, role: Role) -> bool:
         """Whether `module`, a model's first one, only tokenises: no chat template, expansion or settings of its own."""
         from sentence_transformers.base.modules import Transformer
         from transformers import PreTrainedTokenizerFast
@@ -72,9 +67,9 @@ class TokenFeed:
             type(module) is Transformer
             and isinstance(module.processor, PreTrainedTokenizerFast)
             and set(module.modality_config) == {"text"}
-            and module.transformer_task == "feature-extraction"
+            and module.transformer_task in ("feature-extraction", "fill-mask")
             and not module.processing_kwargs
-            and module.query_expansion is None
+            and (module.query_expansion is None or role == "document")
             and not module.can_flatten_inputs
             and len(set(module.processor.backend_tokenizer.encode("a").type_ids)) <= 1
         )
@@ -142,56 +137,62 @@ class TextFeed:
 
 
 class Runner:
-    """A loaded model with its feed, device, precision and token budget. `dtype`: float32, bfloat16 or float16."""
+    """A loaded model with its feeds, device, precision and token budget. `dtype`: float32, bfloat16 or float16."""
 
-    def __init__(self, model: Any, device: str, dtype: str, batch_tokens: int | None) -> None:
+    def __init__(self, model: Any, device: str, dtype: str, batch_tokens: int | None, form: Form = DENSE) -> None:
         self._model = model.eval()
         self._device = torch.device(device)
-        self._autocast = dtype == "bfloat16" and self._device.type == "cpu"
-        if self._autocast:
-            keep_linear_weights_in_bfloat16(model)
-        elif dtype != "float32":
-            model.to(getattr(torch, dtype))
-        self._feed: Feed = TokenFeed(model[0]) if TokenFeed.suits(model[0]) else TextFeed(model)
-        self.budget = TokenBudget(batch_tokens or self._suitable_budget())
+        self._dtype = dtype
+        set_precision(model, self._device, dtype)
+        self._form = form
+        # Expansion is of queries only, so documents of such a model still take the quick way.
+        quick = TokenFeed(model[0]) if TokenFeed.suits(model[0], "document") else None
+        roles: tuple[Role, ...] = ("query", "document")
+        self._feeds: dict[Role, Feed] = {
+            role: quick if quick is not None and TokenFeed.suits(model[0], role) else TextFeed(model) for role in roles
+        }
+        self.budget = TokenBudget(batch_tokens or suitable_budget(self._device))
 
-    def run(self, texts: list[str], prompt: str, role: Role, progress: Progress) -> NDArray[np.float32]:
-        """(n, d) float32, row i for `texts[i]`, as the model's last module gives it."""
+    def run(self, texts: list[str], prompt: str, role: Role, progress: Progress, form: Form | None = None) -> Any:
+        """n rows, row i for `texts[i]`, as `form` (else the runner's own) keeps them of the model's output."""
+        chosen = form or self._form
         spans = [texts[span.start : span.stop] for span in windows(len(texts), WINDOW)]
-        blocks = (self._feed.read(span, prompt, role) for span in spans)
-        parts: list[NDArray[np.float32]] = []
+        blocks = (self._feeds[role].read(span, prompt, role) for span in spans)
+        parts: list[Any] = []
         done = 0
-        with torch.inference_mode(), self._precision():
+        with torch.inference_mode(), precision(self._device, self._dtype):
             for block in blocks if len(spans) == 1 else prefetched(blocks):
                 start = done
 
                 def report(count: int, start: int = start) -> None:
                     progress(start + count, len(texts))
 
-                parts.append(self._window(block, role, report))
+                parts.append(self._window(block, role, chosen, report))
                 done += len(block.lengths)
-        return np.concatenate(parts)
+        return joined(parts)
 
-    def _window(self, block: Block, role: Role, report: Callable[[int], None]) -> NDArray[np.float32]:
+    def features(self, text: str, prompt: str, role: Role) -> Features:
+        """The model's input for one text."""
+        return self._feeds[role].read([text], prompt, role).features(np.zeros(1, np.int64))
+
+    def _window(self, block: Block, role: Role, form: Form, report: Callable[[int], None]) -> Any:
         placed: list[NDArray[np.int64]] = []
-        parts: list[NDArray[np.float32]] = []
+        parts: list[Any] = []
         done = 0
-        results = self.budget.run(block.lengths, lambda positions: self._forward(block.features(positions), role))
+        results = self.budget.run(block.lengths, lambda positions: self._forward(block.features(positions), role, form))
         # Fetched one batch late: on a GPU the next one is computing by then.
-        for positions, vectors in one_late(results):
+        for positions, kept in one_late(results):
             placed.append(positions)
-            parts.append(vectors.cpu().numpy())
+            parts.append(form.fetch(kept))
             done += positions.size
             report(done)
-        rows: NDArray[np.float32] = np.concatenate(parts)[np.argsort(np.concatenate(placed))]
-        return rows
+        return reordered(joined(parts), np.argsort(np.concatenate(placed)))
 
-    def _forward(self, features: Features, role: Role) -> torch.Tensor:
-        """(m, d) float32 on the device. Raises `DoesNotFit` where the device's memory ran out, and only then."""
+    def _forward(self, features: Features, role: Role, form: Form) -> Any:
+        """What `form` keeps, on the device. Raises `DoesNotFit` where the device's memory ran out, and only then."""
         try:
             moved = {name: self._moved(value) for name, value in features.items()}
-            vectors: torch.Tensor = self._model(moved, task=role)["sentence_embedding"]
-            return vectors.float()
+            return form.keep(self._model(moved, task=role, **form.options()))
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -205,33 +206,3 @@ class Runner:
         if not isinstance(value, torch.Tensor) or self._device.type == "cpu":
             return value
         return value.pin_memory().to(self._device, non_blocking=True)
-
-    def _precision(self) -> AbstractContextManager[Any]:
-        context: AbstractContextManager[Any] = torch.autocast("cpu", dtype=torch.bfloat16)
-        return context if self._autocast else nullcontext()
-
-    def _suitable_budget(self) -> int:
-        return CUDA_TOKENS if self._device.type == "cuda" else CPU_TOKENS_PER_THREAD * torch.get_num_threads()
-
-
-def keep_linear_weights_in_bfloat16(model: torch.nn.Module) -> None:
-    """What CPU autocast makes of them on each call, once for all; norms and residual sums stay in float32."""
-    for module in model.modules():
-        if type(module) is torch.nn.Linear:
-            module.to(torch.bfloat16)
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether `error` says that memory ran out, on the GPU or the CPU."""
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "can't allocate memory" in text
-
-
-def one_late(items: Iterable[T]) -> Iterator[T]:
-    """`items` in order, each given only after the next has been made."""
-    held: list[T] = []
-    for item in items:
-        held.append(item)
-        if len(held) > 1:
-            yield held.pop(0)
-    yield from held

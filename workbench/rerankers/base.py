@@ -32,11 +32,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Reranked:
-    """`scores` (n,) float32 in the order of the documents given, higher is better; windows of listwise families."""
+    """`scores` (n,) float32 in the order of the documents given, higher is better; windows of listwise families.
+
+    `cut` holds the positions of documents that were longer than the model reads, so that their end did not count.
+    """
 
     scores: NDArray[np.float32]
     windows: list[Window] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    cut: list[int] = field(default_factory=list)
 
 
 class Reranker(ABC):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from workbench import corpora
 from workbench.artifacts import Artifact
 from workbench.batching import windows
+from workbench.catalogue import CatalogueEntry, catalogue, folder_facts, resolve_encoder
 from workbench.corpora import CorpusInfo
 from workbench.encoders import ENCODERS
-from workbench.encoders.catalogue import CatalogueEntry, catalogue, folder_facts, resolve_encoder
 from workbench.errors import BadInput, NotFound, WorkbenchError
 from workbench.project import Project
 from workbench.registry import unknown_name

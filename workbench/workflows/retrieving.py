@@ -4,7 +4,7 @@ import threading
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench import corpora
 from workbench.artifacts import Artifact
@@ -16,8 +16,8 @@ from workbench.indices.factories import parse
 from workbench.project import Project
 from workbench.registry import unknown_name
 from workbench.specs import IndexSpec, RetrieverSpec, fingerprint
-from workbench.types import Filter
-from workbench.vectors import DenseVectors, SparseVectors
+from workbench.types import Content, Filter
+from workbench.vectors import AnyVectors
 from workbench.workflows.encode import open_encoder
 from workbench.workflows.encoding import STATE
 from workbench.workflows.index import EXACT, INVERTED, metric_of, open_vectors
@@ -26,28 +26,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.encoders.base import Encoder, Matrix
+    from workbench.encoders.base import Encoder, Matrix, Role
     from workbench.indices.base import Index
 
 FLAT = "Flat"
+MAXSIM = "maxsim"
 
 
-def in_memory() -> list[tuple[str, int]]:
-    """(name, bytes) of the query encoders and indices this process keeps loaded, the last used first."""
-    entries = reversed(loaded().contents())
-    return [(named(entry.key), entry.bytes) for entry in entries if entry.bytes]
+class EncodedQuery(NamedTuple):
+    """`matrix`: 1 row. `effective`: what was really encoded. `note`: what was left out of it, "" = nothing."""
 
-
-def named(key: Hashable) -> str:
-    """A cache key as people read it: what it is, and of which encoder or index."""
-    return " · ".join(map(str, key[:2])) if isinstance(key, tuple) else str(key)
-
-
-def empty_memory() -> int:
-    """Drop all of them, which gives their bytes back; the next search loads what it needs again."""
-    freed = sum(size for _, size in in_memory())
-    loaded().clear()
-    return freed
+    matrix: "Matrix"
+    effective: str
+    note: str = ""
 
 
 class QueryEncoder:
@@ -58,11 +49,37 @@ class QueryEncoder:
         self._lock = threading.Lock()
         self.warnings: Sequence[str] = tuple(encoder.warnings)
         self.size_bytes = encoder.size_bytes
+        self.output = encoder.output
+        self.modalities = encoder.modalities
 
-    def encode(self, text: str) -> tuple["Matrix", str]:
-        """((1, dim) vector, what was really encoded)."""
+    def encode(self, query: Content) -> EncodedQuery:
+        """One query. Raises `BadInput` where it has a modality that the encoder cannot read."""
         with self._lock:
-            return self._encoder.encode_queries([text]), self._encoder.effective_query(text)
+            matrix = self._encoder.encode_queries([query])
+            effective = [self._encoder.effective_query(query.text)] if query.text.strip() else []
+            note = self._encoder.truncated(query.text) if query.text.strip() else ""
+        effective += [f"image {query.image.name}"] if query.image is not None else []
+        return EncodedQuery(matrix, " + ".join(effective), f"truncated: {note}" if note else "")
+
+    def encode_many(self, queries: Sequence[Content]) -> "Matrix":
+        """One row for each query."""
+        with self._lock:
+            return self._encoder.encode_queries(queries)
+
+    def encode_document(self, document: Content) -> "Matrix":
+        """1 row."""
+        with self._lock:
+            return self._encoder.encode_documents([document])
+
+    def tokens(self, text: str, role: "Role") -> list[str]:
+        """As `Encoder.tokens`."""
+        with self._lock:
+            return self._encoder.tokens(text, role)
+
+    def terms(self, columns: Sequence[int]) -> list[str]:
+        """As `Encoder.terms`."""
+        with self._lock:
+            return self._encoder.terms(columns)
 
 
 @dataclass(frozen=True)
@@ -93,6 +110,10 @@ def find_target(project: Project, embedding: Artifact, retriever: RetrieverSpec)
         if INVERTED not in built:
             raise NotFound(f"The inverted index of “{embedding.name}” is missing.", "Encode the corpus again.")
         return Target(embedding, built[INVERTED], label_of(embedding.name, INVERTED))
+    if embedding.manifest["output"] == "multi":
+        if name not in (EXACT, MAXSIM):
+            raise NotFound(f"“{embedding.name}” has no index “{name}”.", "Token vectors are searched by MaxSim, exactly.")
+        return Target(embedding, None, label_of(embedding.name, MAXSIM))
     if name == EXACT:
         return Target(embedding, None, label_of(embedding.name, EXACT))
     found = built.get(_canonical(name))
@@ -117,24 +138,29 @@ def label_of(encoder: str, index: str) -> str:
     return f"{encoder} · {index}"
 
 
-def query_encoder(embedding: Artifact) -> QueryEncoder:
-    """The encoder that made an embedding. One model in memory serves every corpus; a fitted one is its corpus's own."""
+def encoder_key(embedding: Artifact) -> Hashable:
+    """The loaded cache's key of an embedding's encoder."""
     found = embedding.manifest
     own = embedding.id if (embedding.folder / STATE).is_dir() else ""
-    key = ("encoder", embedding.name, fingerprint(found.get("encoder_spec"), found.get("revision"), own))
+    return ("encoder", embedding.name, fingerprint(found.get("encoder_spec"), found.get("revision"), own))
+
+
+def query_encoder(embedding: Artifact) -> QueryEncoder:
+    """The encoder that made an embedding. One model in memory serves every corpus; a fitted one is its corpus's own."""
+    key = encoder_key(embedding)
     return loaded().get(key, lambda: QueryEncoder(open_encoder(embedding)), lambda opened: opened.size_bytes)
 
 
-def vectors_of(embedding: Artifact) -> DenseVectors | SparseVectors:
+def vectors_of(embedding: Artifact) -> AnyVectors:
     """The mapped vectors of an embedding; opening many shards takes longer than reading one of them."""
     return loaded().get(("vectors", embedding.name, embedding.id), lambda: open_vectors(embedding), lambda _: 0)
 
 
 def exact_index(embedding: Artifact) -> "Index":
-    """The scan over a dense embedding, by its encoder's own metric."""
+    """The scan over a dense embedding, by its encoder's own metric, or over token vectors, by MaxSim."""
 
     def load() -> "Index":
-        kind: type[Index] = INDICES.load("exact")
+        kind: type[Index] = INDICES.load(MAXSIM if embedding.manifest["output"] == "multi" else "exact")
         return kind.build(vectors_of(embedding), IndexSpec(metric=metric_of(embedding)))
 
     return loaded().get(("exact index", embedding.name, embedding.id), load, lambda index: index.size_bytes)

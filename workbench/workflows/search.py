@@ -13,16 +13,18 @@ from workbench.corpora import CorpusInfo
 from workbench.errors import BadInput
 from workbench.project import Project
 from workbench.specs import PipelineSpec, RetrieverSpec
-from workbench.types import Document, Filter, Hit, Ranking, Stage
+from workbench.types import Content, Document, Filter, Hit, Modality, Ranking, Stage
 from workbench.vectors import DenseVectors, SparseVectors
 from workbench.workflows import retrieving
 from workbench.workflows.encode import find_embedding
 from workbench.workflows.index import EXACT, INVERTED
 from workbench.workflows.matching import matched_terms
 from workbench.workflows.retrieving import empty_memory, in_memory
+from workbench.workflows.stages import StageResult
 
 __all__ = [
     "SearchResult",
+    "StageResult",
     "System",
     "empty_memory",
     "in_memory",
@@ -33,16 +35,27 @@ __all__ = [
 ]
 
 
+TEXT: frozenset[Modality] = frozenset({"text"})
+
+
 @dataclass(frozen=True)
 class SearchResult:
-    """The hits of a search, best first. `timings`: milliseconds of each stage in order, and their `total`."""
+    """The hits of a search, best first, and what each stage gave, in the pipeline's order.
+
+    `timings`, in milliseconds and in order: load, encode, filter, one of each stage by its label, documents, total.
+    """
 
     hits: list[Hit]
     timings: dict[str, float]
-    query: str
-    effective_query: str
+    query: Content
     pipeline: PipelineSpec
+    stages: list[StageResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def effective_query(self) -> str:
+        """What the first retriever really encoded; "" for neighbours of a document."""
+        return self.stages[0].effective if self.stages else ""
 
 
 @dataclass(frozen=True)
@@ -56,12 +69,14 @@ class System:
     encoder: str
     index: str
     ready: bool
+    output: str = "dense"
+    modalities: frozenset[Modality] = TEXT
 
 
 def search(
     project: Project,
     corpus: str,
-    text: str,
+    query: str | Content,
     pipeline: PipelineSpec,
     k: int = 10,
     filters: Sequence[Filter] = (),
@@ -71,6 +86,8 @@ def search(
     A dense system finds min(k, those that pass); a sparse one only documents that share a term with the query.
     Raises `BadInput` on an empty query or a pipeline this version cannot run, `NotFound` on names.
     """
+    query = Content(query) if isinstance(query, str) else query
+    text = query.text
     if not text.strip():
         raise BadInput("The query is empty.", "Write what you are looking for.")
     retriever = only_retriever(pipeline)
@@ -91,7 +108,8 @@ def search(
         (ranking,) = index.search(matrix, checked_k(k), settings, allowed)
     with clock.time("documents"):
         hits = hits_of(project, info, ranking, target.label)
-    return SearchResult(hits, clock.timings(), text, effective, pipeline, [*encoder.warnings, *notes])
+    stage = StageResult(target.label, "retriever", ranking, 0.0, effective)
+    return SearchResult(hits, clock.timings(), query, pipeline, [stage], [*encoder.warnings, *notes])
 
 
 def neighbours(
@@ -124,7 +142,8 @@ def neighbours(
     with clock.time("documents"):
         hits = hits_of(project, info, ranking, target.label)
     asked = known.title or known.doc_id
-    return SearchResult(hits, clock.timings(), asked, "", PipelineSpec((retriever,)), [])
+    stage = StageResult(target.label, "retriever", ranking, clock.timings()["retrieve"])
+    return SearchResult(hits, clock.timings(), Content(asked), PipelineSpec((retriever,)), [stage])
 
 
 def systems(project: Project, corpus: str) -> list[System]:

@@ -16,7 +16,7 @@ function shade(heat, chip) {
   const numbers = values(chip);
   const name = chip.dataset.name || "";
   const best = Number(chip.dataset.best ?? -1);
-  [...heat.querySelectorAll(".wb-tok")].forEach((token, i) => {
+  [...heat.querySelectorAll(".wb-tokens .wb-tok")].forEach((token, i) => {
     const share = Math.max(0, Math.min(1, (numbers[i] - low) / span));
     token.style.setProperty("--h", (share * share).toFixed(3));
     token.classList.toggle("wb-best", i === best);
@@ -56,11 +56,11 @@ function choose(event) {
   const next = chip.getAttribute("aria-pressed") === "true" ? all : chip;
   for (const each of heat.querySelectorAll(".wb-q")) each.setAttribute("aria-pressed", String(each === next));
   shade(heat, next);
-  const best = heat.querySelector(".wb-tok.wb-best");
+  const best = heat.querySelector(".wb-tokens .wb-best");
   const box = heat.querySelector(".wb-tokens");
   // Only the box scrolls, not the page.
   if (best && box) {
-    const top = best.offsetTop - box.offsetTop;
+    const top = best.offsetTop; // the box is its positioned parent
     if (top < box.scrollTop || top > box.scrollTop + box.clientHeight - 20) box.scrollTop = top - box.clientHeight / 2;
   }
 }
@@ -106,7 +106,9 @@ export function mountQueryImage(element, { props, watch, attach }) {
     const has = Boolean(props.image);
     find(".wb-qadd").hidden = has;
     shown.hidden = !has;
-    if (has) find("img").src = `/media-query/${encodeURIComponent(props.project)}/${encodeURIComponent(props.image)}`;
+    // An id of a stored picture, or an address of ours.
+    const stored = `/media-query/${encodeURIComponent(props.project)}/${encodeURIComponent(props.image)}`;
+    if (has) find("img").src = /^\/[^/]/.test(props.image) ? props.image : stored;
     box.toggleAttribute("data-has", has);
   };
   const send = async (blob) => {

@@ -16,6 +16,12 @@ const KEYS = [
   ["Esc", "close, then leave the list"],
   ["?", "these keys"],
 ];
+const COLUMN_KEYS = [
+  ["h  ←", "column to the left"],
+  ["l  →", "column to the right"],
+  ["[  ]", "query before, query after"],
+  ["b", "judge these columns blind"],
+];
 
 export function mount(element, { props, watch, events }) {
   const listing = { element, props, events, at: -1, timer: 0, shown: "" };
@@ -58,7 +64,10 @@ function refresh(listing, fresh) {
     listing.at = -1;
     toTop(listing);
     const pictures = element.querySelector(".wb-pictures");
-    element.dataset.view = (pictures && stored("wb.view")) || (pictures ? "grid" : "list");
+    // Columns side by side begin as lists: ranks are read down a line.
+    const small = pictures && pictures.classList.contains("wb-compact");
+    element.dataset.view = (pictures && stored(small ? "wb.view.columns" : "wb.view")) || (pictures && !small ? "grid" : "list");
+    busy(listing); // an answer that no search announced ends the waiting too
     for (const box of element.querySelectorAll(".wb-document")) box.scrollTop = 0;
   }
   for (const button of element.querySelectorAll("[data-act=view]"))
@@ -135,10 +144,12 @@ function act(listing, name, row, data = {}) {
     row.toggleAttribute("data-more");
     clamp([row]);
   } else if (name === "view") {
-    listing.element.dataset.view = stored("wb.view", data.to);
-    refresh(listing, false);
+    const small = listing.element.querySelector(".wb-compact");
+    const all = small ? living().filter((one) => one.element.querySelector(".wb-compact")) : [listing];
+    stored(small ? "wb.view.columns" : "wb.view", data.to);
+    for (const one of all) { one.element.dataset.view = data.to; refresh(one, false); }
   } else if (name === "pick") listing.events.pick({ ordinal });
-  else if (name === "nearest" || name === "retitle") listing.events[name]({ ordinal, encoder: data.encoder || "" });
+  else if (name === "nearest" || name === "retitle" || name === "use") listing.events[name]({ ordinal, encoder: data.encoder || "" });
   else if (name in listing.events) listing.events[name]({ ...data });
 }
 
@@ -177,11 +188,15 @@ function press(key, listing) {
   if (key === "?") return showHelp();
   if (key === "/") return focusQuery();
   if (key === "Escape") return outward(listing);
+  const hot = [...document.querySelectorAll("[data-hot]:not([disabled])")].find((one) => one.dataset.hot === key);
+  if (hot) return hot.click(), true;
   if (!listing) return false;
   const row = rows(listing)[listing.at];
   const across = listing.element.dataset.view === "grid";
   const steps = { j: 1, k: -1, ArrowDown: across ? columns(listing) : 1, ArrowUp: across ? -columns(listing) : -1 };
   if (across) Object.assign(steps, { ArrowRight: 1, ArrowLeft: -1 });
+  const beside = { h: -1, l: 1, ...(across ? {} : { ArrowLeft: -1, ArrowRight: 1 }) };
+  if (key in beside && sideways(listing, beside[key])) return true;
   if (key in steps) return move(listing, listing.at < 0 ? 0 : listing.at + steps[key]), true;
   if (key === "n" || key === "p") {
     const button = listing.element.querySelector(`[data-key=${key}]:not([disabled])`);
@@ -191,6 +206,23 @@ function press(key, listing) {
   const acts = { Enter: "pick", o: "pick", e: "expand", m: "nearest" };
   if (!(key in acts)) return false;
   if (acts[key] === "pick" || row.querySelector(`[data-act=${acts[key]}]:not([hidden])`)) act(listing, acts[key], row);
+  return true;
+}
+
+// To the column beside: the same document where it is there too, else the same height.
+function sideways(listing, by) {
+  const box = (one) => one.element.getBoundingClientRect();
+  const beside = living().filter((one) => one.element.closest(".wb-col") && rows(one).length)
+    .sort((a, b) => box(a).left - box(b).left || box(a).top - box(b).top);
+  const next = beside[beside.indexOf(listing) + by];
+  if (!beside.includes(listing) || !next) return false;
+  const ordinal = rows(listing)[listing.at]?.dataset.ordinal;
+  const same = rows(next).findIndex((row) => row.dataset.ordinal === ordinal);
+  for (const row of rows(listing)) row.removeAttribute("data-cursor");
+  const at = same >= 0 ? same : Math.max(0, listing.at);
+  listing.at = -1;
+  active = next;
+  move(next, at);
   return true;
 }
 
@@ -223,7 +255,8 @@ function showHelp() {
     const title = document.createElement("h3");
     title.textContent = "Keys";
     const list = document.createElement("dl");
-    for (const [keys, what] of KEYS) {
+    const more = document.querySelector(".wb-col") ? COLUMN_KEYS : [];
+    for (const [keys, what] of [...KEYS.slice(0, 3), ...more, ...KEYS.slice(3)]) {
       const term = document.createElement("dt"), line = document.createElement("dd");
       for (const key of keys.split(/\s+/)) term.append(Object.assign(document.createElement("kbd"), { textContent: key }));
       line.textContent = what;

@@ -10,6 +10,7 @@ from model_fixtures import Tiny, make_tiny_model
 from workbench.catalogue import catalogue, folder_facts, known_model, read_catalogue, resolve_encoder
 from workbench.encoders import ENCODERS
 from workbench.errors import BadInput, NotFound
+from workbench.rerankers import RERANKERS
 from workbench.specs import BM25Spec, DenseSpec
 
 BGE = "Represent this sentence for searching relevant passages: "
@@ -27,10 +28,12 @@ def test_the_starters_are_bundled_under_their_names():
 
 @pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.name)
 def test_every_entry_is_whole(entry):
-    assert entry.title and entry.licence and entry.pooling
-    assert entry.spec.name == entry.name
+    assert entry.title and entry.licence and entry.spec.name == entry.name
     if entry.role == "encoder":
-        assert entry.spec.kind in ENCODERS.names()
+        assert entry.pooling and entry.spec.kind in ENCODERS.names()
+    else:
+        assert entry.hub.count("/") == 1 and entry.max_length and entry.size_mb
+        assert entry.spec.kind in RERANKERS.names() and entry.spec.model
     if isinstance(entry.spec, DenseSpec):
         assert entry.hub.count("/") == 1 and entry.dim and entry.size_mb
         # Spaces at the end are part of a prompt; only "Query:" of the Qwen models has none.

@@ -1,5 +1,6 @@
 """Projects, their database and its schema steps."""
 
+import importlib
 import shutil
 import sqlite3
 import threading
@@ -7,9 +8,10 @@ import threading
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
-from workbench.db import Database, metadata, settings
+from workbench.db import Database, make_engine, metadata, settings
 from workbench.errors import BadInput, NotFound, WorkbenchError
 from workbench.project import Project, Workspace
 
@@ -44,6 +46,44 @@ def test_the_schema_steps_make_exactly_the_tables_of_the_code(workspace):
             connection, opts={"include_name": lambda name, kind, _: not (kind == "table" and "_fts" in name)}
         )
         assert compare_metadata(context, metadata) == []
+
+
+def write_version_1(folder):
+    """A project's folder as the first version of the workbench made it, with a corpus and a setting."""
+    folder.mkdir(parents=True)
+    first = importlib.import_module("workbench.migrations.versions.m0001_first")
+    engine = make_engine(folder / "project.db")
+    with engine.connect() as connection, connection.begin():
+        context = MigrationContext.configure(connection)
+        with Operations.context(context):
+            first.upgrade()
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0001')")
+        connection.exec_driver_sql(
+            "INSERT INTO corpora VALUES (7, 'birds', 1, 'f', 's', 'sf', '{}', '{}', 0, 0, 1.5, '{}')"
+        )
+        connection.exec_driver_sql("INSERT INTO settings VALUES ('colour', '\"blue\"')")
+    engine.dispose()
+
+
+def test_a_project_of_the_first_version_gets_the_new_tables_and_keeps_its_data(workspace):
+    write_version_1(workspace.folder / "old")
+    project = workspace.open("old")
+    assert value_of(project, "colour") == "blue"
+    with project.db.read() as connection:
+        assert connection.execute(sa.select(metadata.tables["corpora"].c.name)).scalars().all() == ["birds"]
+        assert sa.inspect(connection).has_table("votes")
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda name, kind, _: not (kind == "table" and "_fts" in name)}
+        )
+        assert compare_metadata(context, metadata) == []
+    vote = {"session": "s", "number": 1, "corpus_id": 7, "query": "q", "left": {}, "right": {}, "left_key": "a"}
+    vote |= {"right_key": "b", "choice": "tie", "annotator": "", "at": 1.0}
+    with project.db.write() as connection:
+        connection.execute(sa.insert(metadata.tables["votes"]), vote)
+    for wrong in ({"number": 1}, {"number": 2, "choice": "both"}, {"number": 2, "corpus_id": 8}):
+        with pytest.raises(sa.exc.IntegrityError), project.db.write() as connection:
+            connection.execute(sa.insert(metadata.tables["votes"]), vote | wrong)
 
 
 @pytest.mark.parametrize("name", ["", " ", "..", "../x", "a/b", "a\\b", ".hidden", "x" * 65, "nul\0", "a\nb", "-x"])

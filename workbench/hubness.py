@@ -47,7 +47,8 @@ def similarities(queries: Floats, documents: Floats, metric: str) -> Floats:
     if metric != "l2":
         return products
     squares = np.einsum("ij,ij->i", queries, queries)[:, None] + np.einsum("ij,ij->i", documents, documents)
-    return -np.sqrt(np.maximum(squares - 2 * products, 0))
+    distances: Floats = np.sqrt(np.maximum(squares - 2 * products, 0)).astype(np.float32)
+    return -distances
 
 
 def all_scores(query: Floats, blocks: Blocks, count: int, metric: str) -> Floats:

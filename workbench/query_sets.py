@@ -85,6 +85,14 @@ def page(db: Database, query_set_id: int, offset: int, limit: int) -> list[Query
         return [Query(*row) for row in connection.execute(query)]
 
 
+def judged(db: Database, query_set_id: int, query_id: str) -> dict[str, int]:
+    """The imported judgments of a query: document id → relevance."""
+    own = (judgments.c.query_set_id == query_set_id, judgments.c.query_id == query_id)
+    query = sa.select(judgments.c.doc_id, judgments.c.relevance).where(*own, judgments.c.label_set == QRELS)
+    with db.read() as connection:
+        return {str(doc_id): int(relevance) for doc_id, relevance in connection.execute(query)}
+
+
 class QuerySetDraft:
     """A query set being written. Made by `begin`."""
 

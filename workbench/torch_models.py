@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from workbench.checkpoints import memory_ran_out
 from workbench.errors import BadInput
 
 T = TypeVar("T")
@@ -48,8 +49,7 @@ def keep_linear_weights_in_bfloat16(model: torch.nn.Module) -> None:
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether `error` says that memory ran out, on the GPU or the CPU."""
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "can't allocate memory" in text
+    return memory_ran_out(error)
 
 
 def one_late(items: Iterable[T]) -> Iterator[T]:

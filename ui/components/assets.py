@@ -11,8 +11,12 @@ ASSETS = {
     "style.css": "text/css",
     "results.css": "text/css",
     "results.mjs": "text/javascript",
+    "compare.css": "text/css",
+    "compare.mjs": "text/javascript",
     "panels.css": "text/css",
     "panels.mjs": "text/javascript",
+    "blind.css": "text/css",
+    "blind.mjs": "text/javascript",
 }
 
 Size = Literal["thumb", "view"]

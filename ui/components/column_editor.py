@@ -65,10 +65,11 @@ def editor_html(number: int, pipeline: PipelineSpec, choices: Choices) -> str:
     )
     pool = several or pipeline.reranker is not None
     depth = number_field(number, "depth", "pool", pipeline.depth, "Documents taken from each retriever", 1, 1000)
+    depth = f'<div class="wb-knobs">{depth}</div>' if pool else ""
     return (
         f'<div class="wb-editor"><div class="wb-retrievers">{rows}{add if len(pipeline.retrievers) < 8 else ""}</div>'
         f"{fusion_html(number, pipeline, choices) if several else ''}{rerank_html(number, pipeline, choices)}"
-        f"{f'<div class="wb-knobs">{depth}</div>' if pool else ''}</div>"
+        f"{depth}</div>"
     )
 
 
@@ -84,9 +85,10 @@ def retriever_html(number: int, at: int, pipeline: PipelineSpec, choices: Choice
         else ""
     )
     slider = weight_html(number, at, pipeline) if many else ""
+    settings = settings_html(number, at, retriever, choices)
     return (
         f'<div class="wb-retriever" data-key="r{at} {escape(label)}"><span class="wb-chip" title="{escape(label)}">'
-        f"<span>{escape(clip(label, 44))}</span>{drop}</span>{slider}{settings_html(number, at, retriever, choices)}</div>"
+        f"<span>{escape(clip(label, 44))}</span>{drop}</span>{slider}{settings}</div>"
     )
 
 
@@ -160,8 +162,8 @@ def rerank_html(number: int, pipeline: PipelineSpec, choices: Choices) -> str:
         )
         parts.append(f'<span class="wb-depth">depth {depth}</span>')
         more = rerank_options(number, reranker, choices) + more
-    cog = f'<details class="wb-cog"><summary title="More of the reranker">⚙</summary><div class="wb-knobs">{more}</div></details>'
-    return f'<div class="wb-knobs">{"".join(parts)}{cog}</div>'
+    cog = '<details class="wb-cog"><summary title="More of the reranker">⚙</summary>'
+    return f'<div class="wb-knobs">{"".join(parts)}{cog}<div class="wb-knobs">{more}</div></details></div>'
 
 
 def rerank_options(number: int, reranker: RerankSpec, choices: Choices) -> str:
@@ -267,6 +269,23 @@ def pipeline_label(pipeline: PipelineSpec) -> str:
     if pipeline.reranker:
         parts.append(f"{pipeline.reranker.name} {pipeline.reranker.depth}")
     return " → ".join(parts)
+
+
+def settings_label(pipeline: PipelineSpec) -> str:
+    """ "rrf k 60 · weights 1, 0.5 · rerank 50": the settings behind the name."""
+    parts = []
+    if len(pipeline.retrievers) > 1:
+        fusion = pipeline.fusion or FusionSpec()
+        parts.append(f"{fusion.method} k {fusion.k:g}" if fusion.method == "rrf" else fusion.method)
+        if fusion.weights and len(set(fusion.weights)) > 1:
+            parts.append("weights " + ", ".join(f"{weight:g}" for weight in fusion.weights))
+    for each in pipeline.retrievers:
+        known = {SETTING_NAMES[name]: getattr(each, name) for name in SETTING_NAMES}
+        parts += [f"{name} {value:g}" for name, value in known.items() if value is not None]
+        parts += [f"hub correction with {each.query_bank}"] if each.query_bank else []
+    if pipeline.reranker:
+        parts.append(f"rerank {pipeline.reranker.depth}")
+    return clip(" · ".join(parts), 120)
 
 
 def one_m3(pipeline: PipelineSpec, choices: Choices) -> bool:

@@ -27,14 +27,15 @@ def depth_html(effects: Sequence["DepthEffect"], k: int) -> str:
     if judged:
         series.append((f"nDCG@{k}", [each.ndcg for each in effects]))
     legend = "".join(
-        f'<span><i class="wb-mark wb-{name} wb-{marker}"></i>{escape(label)}</span>'
+        f'<span><i class="wb-mark wb-l-{name} wb-{marker}"></i>{escape(label)}</span>'
         for (name, marker), (label, _) in zip(LINES, series, strict=False)
     )
     moved = bars(effects, lambda each: each.moved_in, lambda each: f"{each.moved_in:,}", "wb-moved")
     spent = bars(effects, lambda each: each.milliseconds, lambda each: milliseconds(each.milliseconds), "wb-spent")
     foot = "".join(f"<span>{each.depth:,}</span>" for each in effects)
     return (
-        f'<figure class="wb-depth" style="--n:{len(effects)}"><div aria-hidden="true"><p class="wb-legend">{legend}</p>'
+        f'<figure class="wb-depths" style="--n:{len(effects)}"><div aria-hidden="true">'
+        f'<p class="wb-legend">{legend}</p>'
         f"{lines_html(series, effects)}<h5>moved into the top {k}</h5>{moved}<h5>milliseconds</h5>{spent}"
         f'<div class="wb-axis wb-cols">{foot}</div><h5 class="wb-axisname">documents reranked</h5></div>'
         f"{table_html(effects, k, judged)}</figure>"
@@ -47,13 +48,13 @@ def lines_html(series: Sequence[tuple[str, list[float | None]]], effects: Sequen
     for (name, marker), (label, values) in zip(LINES, series, strict=False):
         points = [(place(i, len(values)), value) for i, value in enumerate(values) if value is not None]
         drawn = " ".join(f"{x:.2f},{100 - 100 * bounded(y):.2f}" for x, y in points)
-        paths.append(f'<polyline class="wb-{name}" points="{drawn}" vector-effect="non-scaling-stroke"/>')
+        paths.append(f'<polyline class="wb-l-{name}" points="{drawn}" vector-effect="non-scaling-stroke"/>')
         for i, value in enumerate(values):
             if value is None:
                 continue
             told = escape(f"depth {effects[i].depth:,}: {label} {value:.2f}")
             marks.append(
-                f'<i class="wb-mark wb-{name} wb-{marker}" title="{told}" '
+                f'<i class="wb-mark wb-l-{name} wb-{marker}" title="{told}" '
                 f'style="left:{place(i, len(values)):.2f}%;bottom:{100 * bounded(value):.1f}%"></i>'
             )
     return (
@@ -93,8 +94,8 @@ def table_html(effects: Sequence["DepthEffect"], k: int, judged: bool) -> str:
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
     return (
-        f'<table class="wb-unseen"><caption>What each rerank depth changes</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
+        f'<div class="wb-unseen"><table><caption>What each rerank depth changes</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 

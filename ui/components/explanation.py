@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 CHIPS = 60
 """Terms of an expansion that are shown as chips at once; the others unfold."""
 
+NO_PARTS = "This encoder gives one vector for a text: its score has no parts to show."
+
 
 def explanation_html(explanation: "Explanation", query: str = "") -> str:
     """The panel “why this hit”. `query`, the text that was asked, tells a term of the query from one added to it."""
@@ -23,14 +25,12 @@ def explanation_html(explanation: "Explanation", query: str = "") -> str:
     if explanation.kind == "terms":
         body = terms_html(explanation, query)
     elif explanation.kind == "tokens" and explanation.similarities is not None and explanation.similarities.size:
-        body = heat_html(explanation.query_tokens, explanation.document_tokens, explanation.similarities)
-    else:
-        body = (
-            ""
-            if note
-            else '<p class="wb-whynote">This encoder gives one vector for a text: it has no parts to show.</p>'
+        body = heat_html(
+            explanation.query_tokens, explanation.document_tokens, explanation.similarities, explanation.score
         )
-    return f'<div class="wb-why">{body}{note}</div>'
+    else:
+        body = "" if note else f'<p class="wb-whynote">{NO_PARTS}</p>'
+    return f'<div class="wb-explain">{body}{note}</div>'
 
 
 def terms_html(explanation: "Explanation", query: str) -> str:
@@ -39,7 +39,7 @@ def terms_html(explanation: "Explanation", query: str) -> str:
     parts = []
     if explanation.terms:
         parts.append(matches_table(explanation.terms, explanation.score))
-    else:
+    elif not explanation.note:
         parts.append('<p class="wb-whynote">No term of the query occurs in this document.</p>')
     if explanation.query_terms:
         parts.append(expansion_html(explanation.query_terms, matched, query))
@@ -86,8 +86,8 @@ def expansion_html(terms: Sequence["TermWeight"], matched: set[str], query: str)
     legend = '<span class="wb-term wb-hit">✓ matched</span><span class="wb-term">no match</span>'
     legend += '<span class="wb-term wb-added">+ added</span>' if added else ""
     return (
-        f'<section class="wb-expansion"><h4>The query as it was encoded <span>{" · ".join(counts)}</span></h4>'
-        f'<div class="wb-terms-all">{"".join(chips[:CHIPS])}{more}</div><p class="wb-legend">{legend}</p></section>'
+        f'<div class="wb-expansion"><h4>The query as it was encoded <span>{" · ".join(counts)}</span></h4>'
+        f'<div class="wb-terms-all">{"".join(chips[:CHIPS])}{more}</div><p class="wb-legend">{legend}</p></div>'
     )
 
 
@@ -110,9 +110,13 @@ def words_of(text: str) -> str:
 
 
 def asked(term: str, words: str) -> bool:
-    """Whether the query's text has this term: as the beginning of a word, or inside one for a piece that continues."""
+    """Whether the query's text has this term: as the beginning of a word, or inside one for a piece that continues.
+
+    A stem that ends in i may stand for a y (Porter makes “happi” of “happy”).
+    """
     plain = term.removeprefix("##").removeprefix("▁").lower()
-    return (plain if term.startswith("##") else f" {plain}") in words
+    stems = [plain, f"{plain[:-1]}y"] if plain.endswith("i") else [plain]
+    return any((stem if term.startswith("##") else f" {stem}") in words for stem in stems)
 
 
 def number(value: float) -> str:

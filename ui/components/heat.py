@@ -27,34 +27,41 @@ SPECIAL = (
 CLOSING = ".,;:!?)]}%’”…"
 
 
-def heat_html(query: Sequence[str], document: Sequence[str], similarities: NDArray[np.floating]) -> str:
+def heat_html(
+    query: Sequence[str], document: Sequence[str], similarities: NDArray[np.floating], score: float | None = None
+) -> str:
     """Chips of the query's tokens above the document's tokens, shaded by similarity (see assets/panels.mjs).
 
     `similarities` (q, d): of query token i and document token j. A chip that is hovered, focused or clicked shades the
-    document for its own token; “all” shows the largest over the query.
+    document for its own token; “all” shows the largest over the query. `score` tells a sum from a mean (BGE-M3); None:
+    the sum.
     """
     values = np.asarray(similarities, dtype=np.float32)
     # What a mask has put out of play must not become the low end of the scale.
-    values = np.where(np.isfinite(values), values, np.min(values, initial=0.0, where=np.isfinite(values)))
+    finite = np.isfinite(values)
+    values = np.where(finite, values, values[finite].min() if finite.any() else 0.0)
     best, answers = values.argmax(axis=1), values.argmax(axis=0)
     gains = values.max(axis=1)
+    how, total = way_of(gains, score)
     low, high = float(values.min()), float(values.max())
     shown = values[:, :SHOWN_TOKENS]
     named = [plain(token) for token in query]
     words = [plain(token) for token in document]
     chips = "".join(
-        chip_html(named[i], gains, i, words[best[i]], int(best[i]), hundredths(shown[i])) for i in range(len(query))
+        chip_html(named[i], (gains, i, how), words[best[i]], int(best[i]), hundredths(shown[i]))
+        for i in range(len(query))
     )
-    said = f"Together: the sum of the best similarity of {several(len(query), 'query token')}, {gains.sum():.2f}."
+    said = f"Together: the {how} of the best similarity of {several(len(query), 'query token')}, {total:.2f}."
     every = (
         f'<button type="button" class="wb-q wb-on" aria-pressed="true" data-s="{hundredths(shown.max(axis=0))}" '
-        f'data-said="{escape(said)}" title="The largest over all query tokens">all<b>{gains.sum():.2f}</b></button>'
+        f'data-said="{escape(said)}" title="The largest over all query tokens">all<b>{total:.2f}</b>'
+        f"<small>{how}</small></button>"
     )
     rest = len(document) - SHOWN_TOKENS
     cut = f'<p class="wb-whynote">… {several(rest, "more token")} not drawn.</p>' if rest > 0 else ""
     return (
         "<p>MaxSim: each token of the query counts the similarity (a dot product) of the document token most like it; "
-        "the score is their sum.</p>"
+        f"the score is their {how}.</p>"
         f'<div class="wb-heat" data-low="{low:.4f}" data-high="{high:.4f}">'
         f'<div class="wb-qs" role="group" aria-label="Tokens of the query">{every}{chips}</div>'
         f'<p class="wb-said" aria-live="polite">{escape(said)}</p>'
@@ -64,9 +71,21 @@ def heat_html(query: Sequence[str], document: Sequence[str], similarities: NDArr
     )
 
 
-def chip_html(name: str, gains: NDArray[np.floating], i: int, match: str, place: int, numbers: str) -> str:
+def way_of(gains: NDArray[np.floating], score: float | None) -> tuple[str, float]:
+    """Whether the score is the sum or the mean of what the query's tokens give, and that number."""
+    total, mean = float(gains.sum()), float(gains.mean())
+    if score is not None and abs(score - mean) < abs(score - total):
+        return "mean", mean
+    return "sum", total
+
+
+def chip_html(name: str, part: tuple[NDArray[np.floating], int, str], match: str, place: int, numbers: str) -> str:
     """A query token with what it gives to the score, and the document token it is most like."""
-    said = f"“{name}” is most like “{match}” (token {place + 1}): {gains[i]:.2f} of {gains.sum():.2f}."
+    gains, i, how = part
+    share = f"{gains[i]:.2f} of {gains.sum():.2f}"
+    if how == "mean":
+        share = f"{gains[i]:.2f}, which adds {gains[i] / len(gains):.3f} of {gains.mean():.2f}"
+    said = f"“{name}” is most like “{match}” (token {place + 1}): {share}."
     width = 100 * max(0.0, gains[i]) / max(1e-9, float(gains.max()))
     dim = " wb-special" if name in SPECIAL else ""
     return (

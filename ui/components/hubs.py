@@ -18,13 +18,13 @@ def hubness_html(report: "HubnessReport") -> str:
     """N_k skewness before and after with what it means, then the top hubs of both side by side."""
     before, after = report.skewness_before, report.skewness_after
     return (
-        '<section class="wb-hubs"><p>N<sub>k</sub> counts for how many of '
+        '<div class="wb-hubs"><p>N<sub>k</sub> counts for how many of '
         f"{several(report.queries, 'query/queries')} a document is among the nearest. Its skewness says how unequal "
         "these counts are: 0 is even, high means that a few documents (hubs) answer nearly everything.</p>"
         f'<div class="wb-skew">{skew_html("before", before)}<span class="wb-to">→</span>{skew_html("after", after)}'
         f'<p class="wb-verdict">{escape(verdict(before, after))}</p></div>'
         f'<div class="wb-hublists">{hubs_html("Top hubs before", report.hubs_before, report.queries)}'
-        f"{hubs_html('Top hubs after', report.hubs_after, report.queries)}</div></section>"
+        f"{hubs_html('Top hubs after', report.hubs_after, report.queries)}</div></div>"
     )
 
 
@@ -56,7 +56,7 @@ def hubs_html(name: str, hubs: Sequence[tuple[int, str, int]], queries: int) -> 
         return f'<div><h5>{name}</h5><p class="wb-whynote">None.</p></div>'
     rows = "".join(
         f'<li style="--w:{100 * count / max(1, queries):.1f}%"><button type="button" data-act="pick" '
-        f'data-ordinal="{int(ordinal)}" dir="auto" title="Open the document">{escape(clip(title, 120))}</button>'
+        f'data-ordinal="{int(ordinal)}" title="Open the document"><bdi>{escape(clip(title, 120))}</bdi></button>'
         f'<b title="in the neighbours of {count:,} of {queries:,} queries">{count:,}</b></li>'
         for ordinal, title, count in hubs
     )

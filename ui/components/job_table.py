@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ui.components.figures import ago, duration, several, size
+from ui.components.figures import ago, duration, several
 from ui.components.job_panel import buttons, meter, outcome, state_chip, warnings
 from ui.handlers import escape, ticked
 
@@ -100,23 +100,6 @@ def worker_table(workers: "Sequence[WorkerInfo]") -> str:
     return (
         f"<h2 class='above'>Workers</h2><div class='panel scroll'><table class='grid'><thead><tr>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
-    )
-
-
-def memory_table(entries: Sequence[tuple[str, int]]) -> str:
-    """What searching keeps loaded in the app's own process, with a button that empties it; nothing where nothing is."""
-    if not entries:
-        return ""
-    rows = "".join(
-        f"<tr data-key='loaded {escape(name)}'><td>{escape(name)}</td><td class='num'>{size(amount)}</td></tr>"
-        for name, amount in entries
-    )
-    total = size(sum(amount for _, amount in entries))
-    return (
-        f"<h2 class='above'>In memory for searching <span class='dim'>{total}</span> "
-        "<button class='btn small' data-do='unload' data-id='all'>Empty</button></h2>"
-        "<div class='panel scroll'><table class='grid'><thead><tr><th>Model or index</th><th class='num'>Size</th></tr>"
-        f"</thead><tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -9,12 +9,12 @@ MIN_MB, MAX_MB = 64, 1 << 20
 
 
 def memory_html(entries: Sequence[tuple[str, int]], limit_mb: int) -> str:
-    """A panel for a `live` region. `entries`: (name, bytes), least recently used first. Its actions: `limit` with the
+    """A panel for a `live` region. `entries`: (name, bytes), last used first. Its actions: `limit` with the
     field `megabytes`, and `unload`.
     """
     used, limit = sum(amount for _, amount in entries), limit_mb << 20
     share = min(100.0, 100.0 * used / max(1, limit))
-    full = " wb-full" if used > 0.9 * limit else ""
+    full = " wb-nearly" if used > 0.9 * limit else ""
     return (
         '<h2 class="above">In memory for searching</h2><section class="panel wb-memory" data-key="memory"><header>'
         f'<span class="wb-usage"><b>{size(used)}</b> of {size(limit)}</span>'
@@ -39,13 +39,13 @@ def entries_html(entries: Sequence[tuple[str, int]]) -> str:
     first = ' <span class="tag">leaves first</span>'
     rows = "".join(
         f'<tr data-key="loaded {escape(clip(name, 300))}"><td class="break">{escape(clip(name, 300))}'
-        f"{first if n == 0 and len(entries) > 1 else ''}</td>"
+        f"{first if n == len(entries) > 1 else ''}</td>"
         f'<td class="wb-amount"><i style="width:{100 * amount / largest:.0f}%"></i></td>'
         f'<td class="num">{size(amount)}</td></tr>'
-        for n, (name, amount) in reversed(list(enumerate(entries)))
+        for n, (name, amount) in enumerate(entries, 1)
     )
     return (
-        f'<table class="grid"><thead><tr><th>{several(len(entries), "model or index/models and indices")}, last used '
-        f'on top</th><th></th><th class="num">Size</th></tr></thead><tbody>{rows}</tbody></table>'
-        '<p class="body dim">Beyond the limit the least recently used leaves first; the newest always stays.</p>'
+        '<table class="grid"><thead><tr><th>Model or index</th><th class="wb-amount"></th><th class="num">Size</th></tr></thead>'
+        f'<tbody>{rows}</tbody></table><p class="body dim">{several(len(entries), "entry/entries")}, the last used on '
+        "top. Beyond the limit the least recently used leaves first; the newest always stays.</p>"
     )

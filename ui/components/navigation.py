@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from workbench.jobs import Job, WorkerInfo
 
 PAGES = MappingProxyType(
-    {"/": "Home", "/corpus": "Corpus", "/encode": "Encode", "/index": "Index", "/search": "Search", "/jobs": "Jobs"}
+    {
+        "/": "Home",
+        "/corpus": "Corpus",
+        "/encode": "Encode",
+        "/index": "Index",
+        "/search": "Search",
+        "/blind": "Blind",
+        "/jobs": "Jobs",
+    }
 )
 REMEMBER = """
 const tell = () => { const bar = element.querySelector('[data-project]');

@@ -33,5 +33,7 @@ def query_image(elem_id: str, **options: Any) -> gr.HTML:
 
 
 def show_query_image(project: str, image: str) -> dict[str, Any]:
-    """The update that shows the stored picture `image` of `project`; "" shows the empty button."""
+    """The update that shows the stored picture `image` of `project`, or that of a document by its `media_url`; "" shows
+    the empty button.
+    """
     return gr.update(project=project, image=image)

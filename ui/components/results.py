@@ -7,10 +7,11 @@ from typing import Any
 import gradio as gr
 
 from ui.components.assets import asset_url, media_url
+from ui.components.stages import trace_html
 from ui.components.text import clip, escape, highlight, pills, snippet, term_pattern
 from workbench.types import Document, Hit, Stage
 
-EVENTS = ("pick", "nearest", "turn", "shut", "drop", "retitle", "ask", "make")
+EVENTS = ("pick", "nearest", "turn", "shut", "drop", "retitle", "ask", "make", "use", "why")
 """What a listing tells Python; the names of none of them is an attribute of a Gradio component."""
 
 
@@ -41,20 +42,29 @@ def listing(elem_id: str, value: str = "", **options: Any) -> gr.HTML:
 
 @dataclass(frozen=True)
 class Frame:
-    """What the rows of one listing share: where their images are, which words they mark, what can be done to them."""
+    """What the rows of one listing share: where their images are, which words they mark, what can be done to them.
+
+    `stages`: labels of the pipeline's stages, in order. `grades`: judged relevance by document id. `compact`: small
+    rows, for a column among others; `compared`: with a place for the rank against the left-most column.
+    """
 
     project: str
     corpus_id: int
     has_images: bool = False
     terms: Mapping[int, Sequence[str]] | None = None
     likeable: bool = True
+    stages: Sequence[str] = ()
+    grades: Mapping[str, int] | None = None
+    compact: bool = False
+    compared: bool = False
 
 
 def hits_html(hits: Sequence[Hit], frame: Frame) -> str:
     """The ranked list, best first. Bars are relative to the best score."""
     bars = bar_widths([hit.score for hit in hits])
     rows = "".join(hit_html(hit, bar, frame) for hit, bar in zip(hits, bars, strict=True))
-    return f'<ol class="wb-list wb-hits{" wb-pictures" if frame.has_images else ""}">{rows}</ol>'
+    kinds = "wb-list wb-hits" + " wb-pictures" * frame.has_images + " wb-compact" * frame.compact
+    return f'<ol class="{kinds}">{rows}</ol>'
 
 
 def hit_html(hit: Hit, bar: float, frame: Frame) -> str:
@@ -64,19 +74,34 @@ def hit_html(hit: Hit, bar: float, frame: Frame) -> str:
     text = highlight(snippet(document.text, pattern), pattern)
     body = f'<div class="wb-text" dir="auto">{text}</div>' if text else ""
     more = '<button class="wb-quiet wb-more" data-act="expand" hidden title="More of the text (e)">more</button>'
-    alike = (
-        '<button class="wb-quiet" data-act="nearest" title="Its neighbours in this space (m)">more like this</button>'
-    )
+    delta = '<span class="wb-delta"></span>' if frame.compared else ""
     return (
         f'<li class="wb-row" data-ordinal="{document.ordinal}" data-doc="{escape(clip(document.doc_id, 200))}">'
-        f'<span class="wb-rank">{hit.rank}</span>{thumbnail(document, frame)}'
-        '<div class="wb-body"><div class="wb-head">'
+        f'<span class="wb-rank">{hit.rank}{delta}</span>{thumbnail(document, frame)}'
+        f'<div class="wb-body"><div class="wb-head">{grade_html(document, frame)}'
         f'<button class="wb-title" data-act="pick" dir="auto">{title}</button>'
         f'<span class="wb-id" title="document id"><bdi>{escape(clip(document.doc_id, 48))}</bdi></span>'
-        f"{pills(document.metadata)}</div>{body}</div>"
+        f"{pills(document.metadata)}</div>{body}{trace_html(hit.stages, frame.stages)}</div>"
         f'<div class="wb-score" title="{escape(stages_text(hit.stages))}"><b>{score_text(hit.score)}</b>'
-        f'<i style="width:{bar:.0f}%"></i>{alike if frame.likeable else ""}{more if text else ""}</div></li>'
+        f'<i style="width:{bar:.0f}%"></i>{actions_html(document, frame)}{more if text else ""}</div></li>'
     )
+
+
+def actions_html(document: Document, frame: Frame) -> str:
+    """What a row offers under its score: neighbours, and its picture as the query."""
+    told = "Its neighbours in this space (m)"
+    alike = f'<button class="wb-quiet" data-act="nearest" title="{told}">more like this</button>'
+    use = '<button class="wb-quiet" data-act="use" title="Search with this picture">use picture</button>'
+    return alike * frame.likeable + use * bool(frame.has_images and document.image and frame.likeable)
+
+
+def grade_html(document: Document, frame: Frame) -> str:
+    """The judged relevance as a digit in its colour; nothing for what nobody judged."""
+    grade = (frame.grades or {}).get(document.doc_id)
+    if grade is None:
+        return ""
+    shade = max(0, min(3, grade))
+    return f'<span class="wb-grade" data-grade="{shade}" title="Judged {grade} for this query">{grade}</span>'
 
 
 def thumbnail(document: Document, frame: Frame) -> str:

@@ -11,8 +11,8 @@ from workbench.types import Stage
 if TYPE_CHECKING:
     from workbench.workflows.search import StageResult
 
-WIDTH, HEIGHT, MARGIN = 80, 18, 4
-DEEPEST = 100
+WIDTH, HEIGHT, MARGIN = 80, 18, 3
+DEEPEST = 50
 """The rank at the foot of a trace; deeper ones stay there. The same for every hit, so that lines can be compared."""
 NEGLIGIBLE = 0.05
 """Milliseconds below which a stage is not worth a place in the line."""
@@ -39,18 +39,17 @@ def latency_html(timings: Mapping[str, float], stages: Sequence["StageResult"] =
         kind = stage.kind if stage is not None else "rest"
         kept = " wb-kept" if stage is not None and stage.kept else ""
         told = f"{clip(name, 80)}: {milliseconds(value)} ms" + (", kept from before" if kept else "")
-        segments.append(
-            f'<i class="wb-{kind}{kept}" style="flex-grow:{max(value / whole, 0.004):.4f}" title="{escape(told)}"></i>'
-        )
+        grow = f"flex-grow:{max(value / whole, 0.004):.4f}"
+        segments.append(f'<i class="wb-k-{kind}{kept}" style="{grow}" title="{escape(told)}"></i>')
         words.append(
-            f'<span title="{escape(told)}"><i class="wb-{kind}{kept}"></i>{escape(clip(name, 28))} '
+            f'<span title="{escape(told)}"><i class="wb-k-{kind}{kept}"></i>{escape(clip(name, 28))} '
             f"<b>{milliseconds(value)}</b></span>"
         )
     for stage in stages:
         if stage.label not in dict(parts) and stage.kept:
             told = escape(f"{clip(stage.label, 80)}: kept from before, nothing was searched")
             name = escape(clip(stage.label, 28))
-            words.append(f'<span title="{told}"><i class="wb-{stage.kind} wb-kept"></i>{name} kept</span>')
+            words.append(f'<span title="{told}"><i class="wb-k-{stage.kind} wb-kept"></i>{name} kept</span>')
     return (
         f'<div class="wb-latency"><div class="wb-lbar" aria-hidden="true">{"".join(segments)}</div>'
         f'<div class="wb-lwords">{"".join(words)}'
@@ -77,7 +76,7 @@ def trace_html(stages: Mapping[str, Stage], order: Sequence[str] = ()) -> str:
         return ""
     told = escape(trace_text(stages, labels))
     ranks = [stages[label].rank if label in stages else None for label in labels]
-    steps = "<u>→</u>".join("–" if rank is None else f"{rank:,}" for rank in ranks)
+    steps = "<u>›</u>".join("–" if rank is None else f"{rank:,}" for rank in ranks)
     return (
         f'<span class="wb-trace" role="img" aria-label="{told}" title="{told}">{spark(ranks)}'
         f'<span class="wb-steps" aria-hidden="true">{steps}</span></span>'

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ui.components.text import escape
 
 if TYPE_CHECKING:
-    from workbench.rerankers.base import Window
+    from workbench.workflows.stages import Window
 
 SHOWN_CHARACTERS = 20_000
 """Of one prompt: a model's context is longer than what anyone reads here."""
@@ -25,8 +25,8 @@ def windows_html(windows: Sequence["Window"]) -> str:
     mended = sum(bool(each.repairs) for each in windows)
     state = "warn" if mended else "good"
     return (
-        f'<section class="wb-windows"><header><h4>Windows of the listwise reranker</h4>'
-        f'<span class="tag {state}">{escape(head_text(windows))}</span></header>{items}</section>'
+        f'<div class="wb-windows"><header><h4>Windows of the listwise reranker</h4>'
+        f'<span class="tag {state}">{escape(head_text(windows))}</span></header>{items}</div>'
     )
 
 
@@ -52,23 +52,24 @@ def window_html(n: int, window: "Window", unfolded: bool) -> str:
 
 
 def order_html(window: "Window") -> str:
-    """The ranks before → after, each document keeping its number; those that rose are marked ▲, those that fell ▼."""
-    before = range(window.start + 1, window.stop + 1)
-    after = [window.start + 1 + each for each in window.order]
-    moved = "".join(step_html(rank, place) for rank, place in zip(after, before, strict=False))
-    start = "".join(f"<span>{rank:,}</span>" for rank in before)
+    """The new order: each place with the rank that its document came from; ▲ rose, ▼ fell."""
+    came = [window.start + 1 + each for each in window.order]
+    steps = "".join(step_html(rank, place) for place, rank in enumerate(came, window.start + 1))
     return (
-        f'<div class="wb-orders" dir="ltr"><div><small>before</small>{start}</div>'
-        f"<div><small>after</small>{moved}</div></div>"
+        "<h5>New order: the place, and under it the rank the document had before</h5>"
+        f'<div class="wb-orders">{steps}</div>'
     )
 
 
 def step_html(rank: int, place: int) -> str:
     """The document that stood at `rank` and now stands at `place`."""
     if rank == place:
-        return f'<span title="stays at {rank:,}">{rank:,}</span>'
+        return f'<span title="stays at {rank:,}"><small>{place:,}</small><b>{rank:,}</b></span>'
     kind, sign = ("wb-rose", "▲") if place < rank else ("wb-fell", "▼")
-    return f'<span class="{kind}" title="from {rank:,} to {place:,}">{rank:,}<i>{sign}</i></span>'
+    return (
+        f'<span class="{kind}" title="from {rank:,} to {place:,}"><small>{place:,}</small>'
+        f"<b>{rank:,}<i>{sign}</i></b></span>"
+    )
 
 
 def text_html(name: str, text: str) -> str:

@@ -8,13 +8,14 @@ import gradio as gr
 from ui.components.empty import empty
 from ui.components.figures import size
 from ui.components.job_panel import apply
-from ui.components.job_table import job_table, log_panel, memory_table, summary, worker_table
+from ui.components.job_table import job_table, log_panel, summary, worker_table
 from ui.components.live import live, show
+from ui.components.memory import memory_html
 from ui.components.navigation import navigation
 from ui.handlers import fields, on, on_load, poll, said, tell
 from ui.session import Context
 from workbench.errors import BadInput
-from workbench.workflows.search import empty_memory, in_memory
+from workbench.workflows.search import empty_memory, in_memory, memory_limit, set_memory_limit
 
 if TYPE_CHECKING:
     from workbench.jobs import Job
@@ -45,6 +46,8 @@ def build(context: Context) -> None:
             purge(context, fields(event).get("days", ""))
         elif action == "unload":
             tell(f"{size(empty_memory())} given back. The next search loads what it needs again.")
+        elif action == "limit":
+            limit_memory(context, fields(event).get("megabytes", ""))
         else:
             apply(context, action, target)
         return [id, *draw(id, request)]
@@ -68,7 +71,7 @@ def page(context: Context, project: str, chosen: str) -> tuple[str, str, str]:
     return (
         summary(jobs, workers, project) + listed,
         log_of(context, jobs, chosen),
-        worker_table(workers) + memory_table(in_memory()),
+        worker_table(workers) + memory_html(in_memory(), memory_limit()),
     )
 
 
@@ -86,6 +89,15 @@ def log_of(context: Context, jobs: "Sequence[Job]", id: str) -> str:
 
 def tail(lines: Sequence[str], limit: int = 400) -> list[str]:
     return list(lines[-limit:])
+
+
+def limit_memory(context: Context, megabytes: str) -> None:
+    """Set how much searching may keep loaded. Raises `BadInput` where that is no number, or a useless one."""
+    text = megabytes.strip()
+    if not text.isdecimal() or len(text) > 9:
+        raise BadInput(f"“{text[:40]}” is not a number of megabytes.", "Give a whole number, such as 4096.")
+    set_memory_limit(context.workspace.folder, int(text))
+    tell(f"Searching keeps at most {size(memory_limit() << 20)} loaded, now and after a restart.")
 
 
 def purge(context: Context, days: str) -> None:

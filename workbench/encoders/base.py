@@ -41,6 +41,11 @@ class Encoder(ABC):
     def open(cls, spec: EncoderSpec, run: EncodeSpec, state: Path | None = None) -> Self:
         """Load what `spec` names, to run as `run` says; `state` is a folder written by `save_state`."""
 
+    @classmethod
+    def sibling_specs(cls, spec: EncoderSpec) -> list[EncoderSpec]:
+        """The specs of all embeddings that one pass over a corpus makes, `spec` first: one for most families."""
+        return [spec]
+
     @property
     @abstractmethod
     def dim(self) -> int:
@@ -72,6 +77,12 @@ class Encoder(ABC):
         for each in given:
             self.check_readable(each)
         return self._checked(given, "query", no_progress)
+
+    def encode_siblings(
+        self, siblings: "Sequence[Encoder]", contents: Sequence[Content], progress: Progress = no_progress
+    ) -> list[Matrix]:
+        """The documents' rows for each of `siblings`, opened from `sibling_specs`, in one pass."""
+        return [each.encode_documents(contents, progress) for each in siblings]
 
     def check_readable(self, query: Content) -> None:
         """Raise `BadInput` where the query has a modality that this encoder cannot read, and would be half answered."""
@@ -138,7 +149,7 @@ def empty_matrix(output: Output, dim: int) -> Matrix:
 
 
 def truncation(tokens: int, limit: int | None) -> str:
-    """The sentence for a query of `tokens` where the model reads `limit`, both with special tokens; "" where it fits."""
+    """The sentence for a query of `tokens` where the model reads `limit` (special ones counted); "" where it fits."""
     if limit is None or tokens <= limit:
         return ""
     return f"the query has {tokens:,} tokens, and the model reads its first {limit:,}"

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from workbench.catalogue import CatalogueEntry, known_model
 from workbench.checkpoints import (
     Located,
+    check_memory,
     folder_revision,
     hub_snapshot,
     known_model_ids,
-    check_memory,
     load_failure,
     locate,
     resolve_device,

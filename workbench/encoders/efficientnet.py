@@ -1,6 +1,6 @@
-"""EfficientNet-Lite0 in plain torch: the one image model that comes as a package, so its layers are written out here.
+"""EfficientNet-Lite0 in plain torch: it comes as a file of weights without code, so its layers are written out here.
 
-Tan & Le, "EfficientNet", ICML 2019; the Lite variant has no squeeze-and-excite and ReLU6 for swish. Parameters are named
+Tan & Le, "EfficientNet", ICML 2019; the Lite variant has no squeeze-and-excite, and ReLU6. Parameters are named
 as in the packaged file, so that it loads strictly.
 """
 
@@ -19,7 +19,7 @@ STAGES = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3)
 LAST_STAGE = (6, 320, 1, 1, 3)
 
 
-class SamePadding(nn.Conv2d):
+class SamePadding(nn.Conv2d):  # type: ignore[misc]
     """A convolution without bias whose output has ⌈size / stride⌉ pixels, as TensorFlow pads: the odd one goes last."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
@@ -34,7 +34,7 @@ class SamePadding(nn.Conv2d):
         return super().forward(pad(pixels, edges) if any(edges) else pixels)
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]
     """Expand (1 × 1), look around (each channel alone), project (1 × 1), add where the shape is the same."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
@@ -53,7 +53,7 @@ class Block(nn.Module):
         return given + made if self.adds else made
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite0(nn.Module):  # type: ignore[misc]
     """(n, 3, h, w) normalised pixels → (n, 1280) features; `classifier` makes logits of ImageNet's classes of them."""
 
     def __init__(self) -> None:
@@ -93,4 +93,5 @@ def load_efficientnet(file: Path) -> EfficientNetLite0:
             f"The weights in {file.name} are not those of EfficientNet-Lite0: {str(error)[:200]}.",
             "Install the pinned package again.",
         ) from error
-    return model.eval()
+    model.eval()
+    return model

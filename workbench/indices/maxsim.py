@@ -18,6 +18,7 @@ from workbench.vectors import AnyVectors, MultiVectors
 
 CACHE_BYTES = 512 * 2**20
 BLOCK_TOKENS = 65536
+MEAN = "meanmaxsim"
 SPARSE_FILTER = 4
 """A filter that keeps less than 1 document in so many is gathered instead of scanned past."""
 
@@ -25,16 +26,18 @@ SPARSE_FILTER = 4
 class MaxSimIndex(Index):
     """Compares a query with every document by MaxSim: Σ over its tokens of the best inner product in the document.
 
-    Scores are inner products, whatever the spec's metric; documents without vectors are never returned. Block products
+    With the factory “meanmaxsim” divided by the query's tokens, as BGE-M3 does; else “maxsim”. The spec's metric makes
+    no difference: pairs of vectors are compared by dot. Documents without vectors are never returned. Block products
     in float32 only choose candidates, with a margin above their rounding error; those are scored again in float64, one
     document at a time, so that the result does not depend on blocks, filters or copies of a document.
     """
 
     takes: ClassVar[Takes] = "multi"
 
-    def __init__(self, vectors: MultiVectors, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, vectors: MultiVectors, mean: bool = False, cache_bytes: int = CACHE_BYTES) -> None:
         """Keeps one float32 copy in memory where it fits into `cache_bytes`; else reads the mapped shards each time."""
         self._vectors = vectors
+        self._mean = mean
         self._blocks: list[tuple[int, Ragged]] = []
         self._longest = 0.0
         fits = 4 * vectors.tokens * vectors.dim <= cache_bytes
@@ -56,10 +59,10 @@ class MaxSimIndex(Index):
     def build(
         cls, vectors: AnyVectors, spec: IndexSpec, progress: Progress = no_progress, folder: Path | None = None
     ) -> Self:
-        """As `Index.build`; of `spec` nothing is used."""
+        """As `Index.build`; of `spec` the factory says whether scores are sums or means."""
         found = _multi(vectors)
         progress(0, len(found))
-        index = cls(found)
+        index = cls(found, mean=spec.factory == MEAN)
         progress(len(found), len(found))
         return index
 
@@ -77,11 +80,16 @@ class MaxSimIndex(Index):
                 f"not {len(found)} of {found.tokens}.",
                 "Build it again.",
             )
-        return cls(found)
+        return cls(found, mean=notes["metric"] == MEAN)
 
     def describe(self) -> dict[str, Any]:
-        found = self._vectors
-        return {"kind": "maxsim", "metric": "dot", "vectors": len(self), "dim": self.dim, "tokens": found.tokens}
+        return {
+            "kind": "maxsim",
+            "metric": MEAN if self._mean else "maxsim",
+            "vectors": len(self),
+            "dim": self.dim,
+            "tokens": self._vectors.tokens,
+        }
 
     @property
     def size_bytes(self) -> int:
@@ -122,6 +130,8 @@ class MaxSimIndex(Index):
         scores = np.empty(ordinals.size, dtype=np.float32)
         for at, ordinal in enumerate(ordinals):
             scores[at] = (self._vectors.row(int(ordinal)).astype(np.float64) @ exact.T).max(axis=0).sum()
+        if self._mean:
+            scores /= max(1, len(query))
         return Ranking.of(ordinals, scores, k)
 
 

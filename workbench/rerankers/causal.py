@@ -30,7 +30,7 @@ from workbench.torch_models import is_out_of_memory, position_limit, precision, 
 CausalSpec = LLMRerankerSpec | ListwiseSpec
 LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError)
 CHARACTERS_PER_TOKEN = 16
-"""A text is cut to so many characters for each token that can be read, before it is tokenised: 10 MB texts cost nothing.
+"""A text is cut to so many characters for each token that can be read, before it is tokenised: 10 MB cost nothing.
 Hardly any text has longer tokens on average."""
 
 
@@ -136,8 +136,8 @@ def load_causal(spec: CausalSpec, run: EncodeSpec, answers: Sequence[str] = ()) 
     ids = [answer_id(words, each, spec.model) for each in answers]
     if len(set(ids)) < len(ids):
         raise BadInput(
-            f"The tokenizer of “{spec.model}” begins {' and '.join(f'“{each}”' for each in answers)} with one token, so "
-            "they cannot be told apart.",
+            f"The tokenizer of “{spec.model}” begins {' and '.join(f'“{each}”' for each in answers)} with the same "
+            "token, so they cannot be told apart.",
             "Choose another model.",
         )
     model = load_model(AutoModelForCausalLM, spec, run, located)
@@ -145,7 +145,7 @@ def load_causal(spec: CausalSpec, run: EncodeSpec, answers: Sequence[str] = ()) 
 
 
 def load_model(loader: Any, spec: CausalSpec, run: EncodeSpec, located: Located, **more: Any) -> Any:
-    """`loader.from_pretrained` for `spec`, on the run's device, every weight from the files. Raises as `load_causal`."""
+    """`loader.from_pretrained` for `spec`, on the run's device, all weights from the files. Raises as `load_causal`."""
     from safetensors import SafetensorError
     from transformers.utils import logging
 
@@ -173,10 +173,14 @@ def finished(spec: CausalSpec, run: EncodeSpec, located: Located, words: Words, 
     """`model` brought to the run's precision, with what is known about it."""
     device = next(model.parameters()).device
     dtype = resolve_dtype(run.dtype, device.type, str(model.dtype).removeprefix("torch."))
+    head = model.get_output_embeddings()
+    answers = copy.deepcopy(head) if isinstance(head, AnswerHead) else None
+    if answers is None and head is not None:
+        # Untied, so that a head in bfloat16 leaves the embeddings, and all that is added to them, in float32.
+        head.weight = torch.nn.Parameter(head.weight.detach().clone(), requires_grad=False)
     set_precision(model, device, dtype)
-    for module in model.modules():
-        if isinstance(module, AnswerHead):
-            module.float()
+    if answers is not None:
+        model.set_output_embeddings(answers)
     folder = located.folder or hub_snapshot(spec.model, spec.revision)
     revision = spec.revision or (folder.name if folder is not None else "unknown")
     if located.folder is not None:
@@ -248,7 +252,7 @@ def with_answers(model: Any, ids: list[int]) -> Any:
 
 
 def padded(ids: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """(input ids, attention mask), (m, width) int64 each, padded on the right: causal positions are then as unpadded."""
+    """(input ids, attention mask), (m, width) int64 each, padded on the right: positions are then as unpadded."""
     width = max(map(len, ids))
     tokens = np.full((len(ids), width), pad, dtype=np.int64)
     mask = np.zeros_like(tokens)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from workbench.batching import DoesNotFit, TokenBudget, windows
 from workbench.checkpoints import (
     Located,
+    check_memory,
     folder_revision,
     hub_snapshot,
     load_failure,
@@ -183,6 +184,9 @@ def load_model(spec: CrossEncoderSpec, located: Located, run: EncodeSpec) -> Any
     from transformers.utils import logging
 
     device = resolve_device(run.device)
+    folder = located.folder or hub_snapshot(spec.model, spec.revision)
+    if folder is not None:
+        check_memory(folder, spec.model, device)
     logging.disable_progress_bar()
     try:
         return CrossEncoder(

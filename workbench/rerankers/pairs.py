@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 QUERY_SHARE = 0.75
 """Of a pair's length, the most that a query may take (as FlagEmbedding has it); the rest is the document's."""
+CHARACTERS_PER_TOKEN = 64
+"""A text is cut to so many characters for each token that can be read, before it is tokenised: a text of 10 MB costs
+what a long one does. Texts with fewer tokens are nearly all spaces."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,19 @@ class PairFeed:
     def read(self, query: str, documents: list[str]) -> Pairs:
         """The pairs of `query`, prompt included, in the order of `documents`."""
         query, query_cut = self._fitting(query)
+        long: set[int] = set()
         if self._max_length is None:
             self._backend.no_truncation()
         else:
+            room = self._max_length * CHARACTERS_PER_TOKEN
+            long = {position for position, each in enumerate(documents) if len(each) > room}
+            documents = [each[:room] for each in documents] if long else documents
             self._backend.enable_truncation(self._max_length, strategy="only_second", direction=self._direction)
         made = self._backend.encode_batch_fast([(query, each) for each in documents])
         return Pairs(
             ids=[np.asarray(each.ids, dtype=np.int64) for each in made],
             types=[np.asarray(each.type_ids, dtype=np.int64) for each in made],
-            cut=[position for position, each in enumerate(made) if each.overflowing],
+            cut=[position for position, each in enumerate(made) if each.overflowing or position in long],
             query_cut=query_cut,
         )
 
@@ -94,9 +101,10 @@ class PairFeed:
         if self._max_length is None:
             return query, False
         self._backend.no_truncation()
-        made = self._backend.encode(query, add_special_tokens=False)
+        given = query[: self._max_length * CHARACTERS_PER_TOKEN]
+        made = self._backend.encode(given, add_special_tokens=False)
         room = self._max_length - self._backend.num_special_tokens_to_add(True) - 1
         share = max(1, min(int(self._max_length * QUERY_SHARE), room))
-        if len(made.ids) <= share:
-            return query, False
-        return query[: made.offsets[share - 1][1]], True
+        if len(made.ids) > share:
+            given = given[: made.offsets[share - 1][1]]
+        return given, len(given) < len(query)

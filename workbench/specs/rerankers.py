@@ -39,11 +39,19 @@ class LLMRerankerSpec(Spec):
     revision: str | None = knob(None, REVISION, advanced=True)
     gguf_file: str | None = knob(None, "Name of a GGUF file inside the folder; none: ordinary weights", advanced=True)
     instruction: str | None = knob(None, "What is asked about the pair; none: the form's own text")
-    max_length: int = knob(1024, "Longest prompt in tokens; only the passage is cut", low=64, high=131072)
+    max_length: int = knob(
+        1024, "Query and passage in tokens, the prompt's own on top; only the passage is cut", low=64, high=131072
+    )
     cutoff_layer: int | None = knob(None, "Layerwise: stop after this layer; none: the last", low=1, high=1000)
     compress_layers: tuple[int, ...] = knob((), "Lightweight: layers before which passage tokens are merged")
     compress_ratio: int = knob(1, "Lightweight: so many passage tokens become one", choices=(1, 2, 4, 8))
     trust_remote_code: bool = knob(False, TRUST)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        wrong = [each for each in self.compress_layers if isinstance(each, bool) or not isinstance(each, int)]
+        if wrong:
+            raise BadInput(f"compress_layers holds “{wrong[0]}”.", "Give layer numbers, for example 24 40.")
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,15 @@ class ListwiseSpec(Spec):
     gguf_file: str | None = knob(None, "Name of a GGUF file inside the folder; none: ordinary weights", advanced=True)
     revision: str | None = knob(None, REVISION, advanced=True)
     trust_remote_code: bool = knob(False, TRUST)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stride > self.window:
+            raise BadInput(
+                f"The stride is {self.stride} and the window {self.window}: documents between two windows would never "
+                "be looked at.",
+                "Choose a stride of at most the window; half of it is usual.",
+            )
 
 
 RerankerSpec = CrossEncoderSpec | LLMRerankerSpec | LateInteractionSpec | ListwiseSpec

@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any, get_args
 
 import sqlalchemy as sa
@@ -18,35 +17,26 @@ from workbench.preferences import Choice
 from workbench.project import Project
 from workbench.specs import PipelineSpec
 from workbench.types import Content, Hit
-from workbench.workflows.queries import list_queries
+from workbench.workflows.dealing import (
+    Asked,
+    Contestant,
+    candidates,
+    checked_systems,
+    dealt,
+    drawn,
+    suggested,
+    written,
+)
 from workbench.workflows.search import search
 from workbench.workflows.views import SavedView, checked_name, get_view, list_views, pipeline_key, save_view
+
+__all__ = ["Asked", "Contestant", "candidates", "suggested"]
 
 PAGE = "blind"
 SHOWN = 10
 """Hits of a side."""
-FEWEST, MOST = 2, 4
-"""Systems of a round."""
 LONGEST = 500
 """Queries of a round at most."""
-_CHARACTERS = 2000
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A system of a round. `key`: fingerprint of its pipeline, under which its votes are pooled over all rounds."""
-
-    name: str
-    pipeline: PipelineSpec
-    key: str
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A query of a round. `image`: id of a query image of the project, empty where it has none."""
-
-    text: str
-    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,75 +121,6 @@ def start_round(
         "seed": seed,
     }
     return save_view(project, PAGE, names[:120], state).id
-
-
-def checked_systems(systems: Mapping[str, PipelineSpec]) -> tuple[Contestant, ...]:
-    """Raises `BadInput` unless there are two to four with different names that do different things."""
-    if not FEWEST <= len(systems) <= MOST:
-        raise BadInput(f"{len(systems)} systems were chosen.", f"Choose {FEWEST} to {MOST}.")
-    found: dict[str, Contestant] = {}
-    for name, pipeline in systems.items():
-        key = pipeline_key(pipeline)
-        if not checked_name(name):
-            raise BadInput("A system has no name.", "The names are shown when the round is revealed.")
-        if key in found:
-            raise BadInput(f"“{found[key].name}” and “{name}” are the same pipeline.", "Leave one of them out.")
-        found[key] = Contestant(checked_name(name), pipeline, key)
-    return tuple(found.values())
-
-
-def written(texts: Sequence[str], count: int) -> list[Asked]:
-    """The first `count` different, non-empty texts. Raises `BadInput` where there is none, or one that is too long."""
-    different = list(dict.fromkeys(text.strip() for text in texts if text.strip()))[:count]
-    if not different:
-        raise BadInput("There is no query.", "Write some, one a line, or choose a query set.")
-    for text in different:
-        if len(text) > _CHARACTERS:
-            raise BadInput(f"A query has {len(text):,} characters: “{text[:40]}…”.", f"Use at most {_CHARACTERS:,}.")
-    return [Asked(text) for text in different]
-
-
-def drawn(project: Project, query_set: str, count: int, rng: random.Random) -> list[Asked]:
-    """`count` queries of a set, or all it has, in random order. Raises `BadInput` on an empty set, `NotFound`."""
-    from workbench import query_sets
-
-    total = query_sets.find(project.db, query_set).queries
-    if not total:
-        raise BadInput(f"The query set “{query_set}” is empty.", "Write own queries, or choose another set.")
-    found = []
-    for at in rng.sample(range(total), min(count, total)):
-        (query,) = list_queries(project, query_set, at, 1)
-        found.append(Asked(query.text[:_CHARACTERS], stored_image(project, query.image)))
-    return found
-
-
-def stored_image(project: Project, image: str | None) -> str:
-    """The id under which pages show the image of a query set's query; empty where it has none."""
-    if not image:
-        return ""
-    from workbench.workflows.images import store_query_image
-
-    return store_query_image(project, project.media / image)
-
-
-def dealt(systems: int, count: int, rng: random.Random) -> list[tuple[int, int]]:
-    """`count` pairs (left, right): each two systems meet equally often within one, each is left half of the times.
-
-    Both orders are shuffled, so that nobody can tell from the pairs before who is where.
-    """
-    order: list[tuple[int, int]] = []
-    while len(order) < count:
-        block = list(combinations(range(systems), 2))
-        rng.shuffle(block)
-        order += block
-    order = order[:count]
-    turned: dict[tuple[int, int], list[bool]] = {}
-    for pair in sorted(set(order)):
-        odd = rng.random() < 0.5
-        turns = [(n % 2 == 0) == odd for n in range(order.count(pair))]
-        rng.shuffle(turns)
-        turned[pair] = turns
-    return [(b, a) if turned[a, b].pop() else (a, b) for a, b in order]
 
 
 def check_answers(project: Project, info: CorpusInfo, contestants: Sequence[Contestant], query: Asked) -> None:

@@ -2,14 +2,14 @@
 
 import errno
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import corpora
-from workbench.artifacts import Artifact
+from workbench.artifacts import Artifact, Draft
 from workbench.batching import windows
 from workbench.catalogue import CatalogueEntry, catalogue, folder_facts, resolve_encoder
 from workbench.corpora import CorpusInfo
@@ -19,7 +19,7 @@ from workbench.project import Project
 from workbench.registry import unknown_name
 from workbench.specs import EncoderSpec, EncodeSpec, IndexSpec, encoder_spec
 from workbench.types import Modality, Progress, no_progress
-from workbench.workflows.encoding import STATE, Encoding
+from workbench.workflows.encoding import STATE, Encoding, Part
 
 if TYPE_CHECKING:
     from workbench.encoders.base import Encoder
@@ -31,7 +31,10 @@ RUN = EncodeSpec()
 
 @dataclass(frozen=True)
 class EncodeReport:
-    """What an encode did. `embedding` is the artifact's id; `resumed` counts shards that were there already."""
+    """What an encode did. `embedding` is the artifact's id; `resumed` counts shards that were there already.
+
+    `also`: the encoder names of embeddings that the same pass made, where a model has several outputs.
+    """
 
     embedding: str
     encoder: str
@@ -40,11 +43,12 @@ class EncodeReport:
     seconds: float
     resumed: int
     warnings: list[str] = field(default_factory=list)
+    also: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class EmbeddingInfo:
-    """An embedding of a corpus, as it was made. `kind` is dense or sparse, `dtype` the precision on disk."""
+    """An embedding of a corpus, as it was made. `kind` is dense, sparse or multi, `dtype` the precision on disk."""
 
     id: str
     encoder: str
@@ -71,34 +75,66 @@ def encode_corpus(
 ) -> EncodeReport:
     """Encode every document of `corpus`; the same again does nothing, a half-done one goes on where it stopped.
 
-    `encoder` is a catalogue name, a hub id, a folder, or a spec as a dict. Sparse vectors get their inverted index too.
+    `encoder` is a catalogue name, a hub id, a folder, or a spec as a dict. A model with several outputs (BGE-M3) makes
+    all of them, each an embedding of its own. Sparse vectors get their inverted index too.
     Raises `BadInput` or `NotFound` on what cannot be encoded, `WorkbenchError` on a full disk, what `progress` raises.
     """
     started = time.monotonic()
     info = corpora.find(project.db, corpus)
     given = project_spec(project, encoder)
-    model = open_family(given, spec, model_folder(project, given))
-    notes = notes_on_contents(project, info, model.modalities)
-    made_by = {"name": given.name, "storage": spec.storage, "encoder": making(model)}
-    draft = project.artifacts.begin("embedding", given.name, made_by, [info.fingerprint], info.id)
-    artifact = draft.existing
-    resumed = int(artifact.manifest["shards"]) if artifact is not None else 0
-    if artifact is None:
-        encoding = Encoding(project, info, given, model, spec, draft.folder)
-        with full_disk_named(info):
-            resumed = encoding.run(progress)
-            if model.keeps_state:
-                model.save_state(draft.folder / STATE)
-            artifact = draft.commit(encoding.manifest(time.monotonic() - started, notes))
-    if model.output == "sparse":
-        from workbench.workflows.index import build_index
-
-        build_index(project, info.label, given.name, IndexSpec(factory="inverted"), no_progress)
-    found = artifact.manifest
-    seconds = time.monotonic() - started
+    family: type[Encoder] = ENCODERS.load(given.kind)
+    state = model_folder(project, given)
+    models = [(each, open_family(each, spec, state)) for each in family.sibling_specs(given)]
+    notes = notes_on_contents(project, info, models[0][1].modalities)
+    drafts: list[tuple[Part, Draft]] = []
+    for each, model in models:
+        made_by = {"name": each.name, "storage": spec.storage, "encoder": making(model)}
+        draft = project.artifacts.begin("embedding", each.name, made_by, [info.fingerprint], info.id)
+        drafts.append((Part(each, model, draft.folder), draft))
+    whole = drafts[0][1].existing
+    resumed = int(whole.manifest["shards"]) if whole is not None else 0
+    missing = [(part, draft) for part, draft in drafts if draft.existing is None]
+    if missing:
+        encoding = Encoding(project, info, spec, [part for part, _ in missing])
+        fresh = _encode_missing(encoding, missing, notes, progress)
+        resumed = fresh if whole is None else resumed
+    artifacts = [project.artifacts.get(draft.id) for _, draft in drafts]
+    _index_sparse(project, info, artifacts)
+    first = artifacts[0]
     return EncodeReport(
-        artifact.id, artifact.name, found["vectors"], found["dim"], seconds, resumed, list(found["warnings"])
+        embedding=first.id,
+        encoder=first.name,
+        vectors=first.manifest["vectors"],
+        dim=first.manifest["dim"],
+        seconds=time.monotonic() - started,
+        resumed=resumed,
+        warnings=list(first.manifest["warnings"]),
+        also=[artifact.name for artifact in artifacts[1:]],
     )
+
+
+def _encode_missing(
+    encoding: Encoding, missing: Sequence[tuple[Part, Draft]], notes: Sequence[str], progress: Progress
+) -> int:
+    """Encode and commit embeddings that are not there yet; returns the shards that were there of all of them."""
+    started = time.monotonic()
+    sizes = [encoding.size_note(part) for part, _ in missing]
+    with full_disk_named(encoding.info):
+        resumed = encoding.run(progress)
+        for (part, draft), size in zip(missing, sizes, strict=True):
+            if part.model.keeps_state:
+                part.model.save_state(draft.folder / STATE)
+            draft.commit(encoding.manifest(part, time.monotonic() - started, [*notes, *size]))
+    return resumed
+
+
+def _index_sparse(project: Project, info: CorpusInfo, artifacts: Sequence[Artifact]) -> None:
+    """Build the inverted index of each sparse embedding."""
+    from workbench.workflows.index import build_index
+
+    for artifact in artifacts:
+        if artifact.manifest["output"] == "sparse":
+            build_index(project, info.label, artifact.id, IndexSpec(factory="inverted"), no_progress)
 
 
 def project_spec(project: Project, encoder: str | Mapping[str, Any]) -> EncoderSpec:

@@ -1,40 +1,20 @@
-"""Query banks: which queries one holds, what it says of a corpus's documents, searching with it, and what it changes."""
+"""Hubness: how unevenly the documents of a corpus are found, and what a query bank changes about it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench import corpora, query_sets
-from workbench.artifacts import Artifact
-from workbench.checkpoints import loaded
+from workbench import corpora
 from workbench.corpora import CorpusInfo
 from workbench.errors import BadInput
-from workbench.hubness import (
-    BankStatistics,
-    all_scores,
-    bank_statistics,
-    normalized,
-    occurrences,
-    skewness,
-    top_hubs,
-)
+from workbench.hubness import all_scores, bank_statistics, normalized, occurrences, skewness, top_hubs
 from workbench.project import Project
 from workbench.scoring import top_k
-from workbench.specs import RetrieverSpec
-from workbench.types import Content, Ranking
-from workbench.vectors import DenseVectors
 from workbench.workflows import retrieving
+from workbench.workflows.banks import bank_contents, check_dense, dense_vectors
 from workbench.workflows.encode import find_embedding
-from workbench.workflows.index import EXACT, metric_of
+from workbench.workflows.index import metric_of
 
-if TYPE_CHECKING:
-    from workbench.workflows.retrieving import QueryEncoder
-
-TITLES = "@titles"
-BANK_LIMIT = 2000
 HUBS = 10
 FEWEST = 4
 """Queries that a read-out needs at least: half of them measure, the other half ask."""
@@ -60,6 +40,8 @@ def hubness(
     better than a new one does. `queries`: how many were asked. Raises `BadInput` where the bank holds fewer than four
     that the encoder reads, or the embedding is not dense; `NotFound` on names.
     """
+    if k < 1:
+        raise BadInput(f"The top {k} were asked for.", "Ask for 1 or more.")
     info = corpora.find(project.db, corpus)
     embedding = find_embedding(project, info, encoder)
     check_dense(embedding)
@@ -87,89 +69,3 @@ def with_titles(project: Project, info: CorpusInfo, hubs: list[tuple[int, int]])
     """(ordinal, title or id, count)."""
     documents = corpora.documents(project.db, info.id, [ordinal for ordinal, _ in hubs])
     return [(ordinal, each.title or each.doc_id, n) for (ordinal, n), each in zip(hubs, documents, strict=True)]
-
-
-def check_retriever(retriever: RetrieverSpec, embedding: Artifact) -> None:
-    """Raise `BadInput` where a retriever with a query bank is not dense and exact."""
-    check_dense(embedding)
-    if retriever.index.strip() not in ("", EXACT):
-        raise BadInput(
-            f"A query bank needs every document's score, and the index “{retriever.index}” gives only some.",
-            "Search exactly (index “exact”), or leave the query bank out.",
-        )
-
-
-def check_dense(embedding: Artifact) -> None:
-    if embedding.manifest["output"] != "dense":
-        raise BadInput(
-            f"QB-Norm is for dense vectors, and “{embedding.name}” makes {embedding.manifest['output']} ones.",
-            "Leave the query bank out.",
-        )
-
-
-def search_with_bank(
-    statistics: BankStatistics,
-    embedding: Artifact,
-    matrix: NDArray[np.float32],
-    k: int,
-    allowed: NDArray[np.bool_] | None,
-) -> Ranking | None:
-    """The `k` best by QB-Norm; None where it leaves the scores as they are, so that the index's own ranking stands."""
-    vectors = dense_vectors(embedding)
-    scores = all_scores(matrix, vectors.blocks(), len(vectors), metric_of(embedding))
-    found, changed = normalized(scores, statistics, allowed)
-    if not changed:
-        return None
-    return top_k(found, k) if allowed is None else top_k(found[allowed], k, np.flatnonzero(allowed))
-
-
-def statistics_of(
-    project: Project, info: CorpusInfo, embedding: Artifact, retriever: RetrieverSpec, model: "QueryEncoder"
-) -> BankStatistics:
-    """What a retriever's bank says of a corpus, from memory where it was made before. Raises `BadInput`, `NotFound`."""
-    name, beta = retriever.query_bank, retriever.bank_beta
-    made = "" if name == TITLES else query_sets.find(project.db, name).created_at
-    key = ("query bank", f"{name} over {embedding.name}", str(project.folder), embedding.id, made, beta)
-
-    def load() -> BankStatistics:
-        contents = bank_contents(project, info, name, model)
-        if not contents:
-            raise BadInput(
-                f"The query bank “{name}” has nothing that “{embedding.name}” reads.",
-                "Choose another query set, or “@titles” for the documents' own titles.",
-            )
-        vectors = dense_vectors(embedding)
-        matrix = np.asarray(model.encode_many(contents), np.float32)
-        return bank_statistics(matrix, vectors.blocks(), len(vectors), metric_of(embedding), beta)
-
-    return loaded().get(key, load, lambda found: found.size_bytes)
-
-
-def bank_contents(project: Project, info: CorpusInfo, bank: str, model: "QueryEncoder") -> list[Content]:
-    """The bank's queries that `model` can read, at most 2,000: a query set's, or the corpus's own first titles."""
-    if bank == TITLES:
-        first = corpora.documents(project.db, info.id, range(min(info.documents, BANK_LIMIT)))
-        contents = [Content(document.title) for document in first]
-    else:
-        queries = query_sets.page(project.db, query_sets.find(project.db, bank).id, 0, BANK_LIMIT)
-        contents = [Content(each.text, project.media / each.image if each.image else None) for each in queries]
-    return [each for each in contents if each.modalities and each.modalities <= model.modalities]
-
-
-def dense_vectors(embedding: Artifact) -> DenseVectors:
-    vectors: Any = retrieving.vectors_of(embedding)
-    if not isinstance(vectors, DenseVectors):
-        raise TypeError(f"{embedding.name} has no dense vectors")
-    return vectors
-
-
-NAMES: Mapping[str, str] = {TITLES: "the documents' titles"}
-"""How a bank is called to people, where not by its own name."""
-
-
-def bank_note(statistics: BankStatistics, name: str, changed: bool) -> str:
-    """What a person should know of a ranking that was asked for with a bank."""
-    bank = f"{NAMES.get(name, f'“{name}”')} ({statistics.queries:,} queries)"
-    if changed:
-        return f"QB-Norm with {bank}"
-    return f"QB-Norm with {bank} changed nothing: the best document is the best of no query of the bank"

@@ -15,7 +15,7 @@ from workbench.indices.suggestions import Suggestion, suggest_factories
 from workbench.project import Project
 from workbench.specs import IndexSpec
 from workbench.types import Progress, no_progress
-from workbench.vectors import DenseVectors, SparseVectors
+from workbench.vectors import AnyVectors, DenseVectors, MultiVectors, SparseVectors
 from workbench.workflows.encode import find_embedding
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INVERTED = "inverted"
 EXACT = "exact"
+MAXSIM = "maxsim"
 _METRICS = {"cosine": "cosine", "dot": "dot", "euclidean": "l2", "l2": "l2"}
 
 
@@ -118,6 +119,11 @@ def fitting_spec(embedding: Artifact, spec: IndexSpec | str) -> tuple[IndexSpec,
             )
         # Its other fields make no difference, so they must not make another index.
         return IndexSpec(factory=INVERTED, metric="dot"), []
+    if found["output"] == "multi":
+        raise BadInput(
+            f"“{embedding.name}” makes token vectors, and there is nothing to build over them.",
+            "They are searched by MaxSim over the stored vectors: choose the index “exact”.",
+        )
     if name in (INVERTED, EXACT):
         hint = (
             "Search can use it as it is: choose the index “exact”." if name == EXACT else "Choose for example HNSW32."
@@ -130,7 +136,7 @@ def fitting_spec(embedding: Artifact, spec: IndexSpec | str) -> tuple[IndexSpec,
 
 
 def suggest(project: Project, corpus: str, encoder: str, memory_mb: float = 4096) -> list[Suggestion]:
-    """Factory strings for an embedding, the recommended first. Raises `BadInput` on a sparse one."""
+    """Factory strings for an embedding, the recommended first. Raises `BadInput` on one that is not dense."""
     embedding = _dense_embedding(project, corpus, encoder)
     return suggest_factories(embedding.manifest["vectors"], embedding.manifest["dim"], memory_mb)
 
@@ -147,14 +153,23 @@ def list_indices(project: Project, corpus: str) -> list[IndexInfo]:
 
 
 def metric_of(embedding: Artifact) -> str:
-    """The metric an encoder's vectors are made for: cosine, dot or l2."""
-    if embedding.manifest["output"] == "sparse":
+    """The metric an encoder's vectors are made for: cosine, dot or l2; dot for the pairs that MaxSim compares."""
+    if embedding.manifest["output"] in ("sparse", "multi"):
         return "dot"
     return _METRICS.get(str(embedding.manifest.get("similarity")), "cosine")
 
 
-def open_vectors(embedding: Artifact) -> DenseVectors | SparseVectors:
+def exact_spec(embedding: Artifact) -> IndexSpec:
+    """How the stored vectors are compared where nothing is built; over token vectors “maxsim” or “meanmaxsim”."""
+    if embedding.manifest["output"] == "multi":
+        return IndexSpec(factory=str(embedding.manifest.get("similarity") or MAXSIM), metric="dot")
+    return IndexSpec(metric=metric_of(embedding))
+
+
+def open_vectors(embedding: Artifact) -> AnyVectors:
     """The vectors of an embedding, memory-mapped."""
+    if embedding.manifest["output"] == "multi":
+        return MultiVectors(embedding.folder)
     if embedding.manifest["output"] == "sparse":
         return SparseVectors(embedding.folder, embedding.manifest["dim"])
     return DenseVectors(embedding.folder)
@@ -164,6 +179,8 @@ def _dense_embedding(project: Project, corpus: str, encoder: str) -> Artifact:
     embedding = find_embedding(project, corpora.find(project.db, corpus), encoder)
     if embedding.manifest["output"] == "sparse":
         raise BadInput(f"“{embedding.name}” makes sparse vectors.", "They are searched by their inverted index.")
+    if embedding.manifest["output"] == "multi":
+        raise BadInput(f"“{embedding.name}” makes token vectors.", "They are searched by MaxSim; nothing is built.")
     return embedding
 
 

@@ -1,4 +1,4 @@
-"""Rankings of this process that were retrieved lately, so that another fusion weight or depth searches nothing again."""
+"""Rankings that this process retrieved lately, so that another fusion weight or depth searches nothing again."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from workbench.artifacts import Artifact
 from workbench.checkpoints import LoadedCache, file_hash
 from workbench.corpora import CorpusInfo
 from workbench.project import Project
+from workbench.ragged import Ragged
 from workbench.specs import RetrieverSpec, fingerprint
 from workbench.types import Content, Filter, Ranking
 
@@ -32,9 +33,8 @@ class Retrieved:
 
     @property
     def size_bytes(self) -> int:
-        values = getattr(self.matrix, "values", None)
-        stored = self.matrix.data if values is None else values
-        return OVERHEAD + 12 * len(self.ranking) + int(getattr(stored, "nbytes", 0))
+        stored = self.matrix.values if isinstance(self.matrix, Ragged) else self.matrix.data
+        return OVERHEAD + 12 * len(self.ranking) + int(stored.nbytes)
 
 
 @cache

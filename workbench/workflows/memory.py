@@ -1,4 +1,4 @@
-"""What this process keeps loaded: a list, a limit that a person sets and that is kept, and what happens without room."""
+"""What this process keeps loaded: a list, a limit that a person sets, and what happens where there is no room."""
 
 import json
 from collections.abc import Callable, Hashable, Iterator
@@ -8,6 +8,7 @@ from pathlib import Path
 from workbench.checkpoints import loaded, memory_ran_out
 from workbench.errors import BadInput, WorkbenchError
 from workbench.vectors import write_durably
+from workbench.workflows.kept import kept
 
 LIMIT = "memory_mb"
 LEAST_MB, MOST_MB = 64, 4 << 20
@@ -25,9 +26,10 @@ def named(key: Hashable) -> str:
 
 
 def empty_memory() -> int:
-    """Drop all of them, which gives their bytes back; the next search loads what it needs again."""
+    """Drop all of them and the kept rankings, which gives their bytes back; the next search loads what it needs."""
     freed = sum(size for _, size in in_memory())
     loaded().clear()
+    kept().clear()
     return freed
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from workbench import corpora, query_sets
 from workbench.db import WRITE_BATCH
+from workbench.errors import NotFound
 from workbench.project import Project, check_name
 from workbench.query_sets import QuerySetDraft, QuerySetInfo
 from workbench.readers.queries import qrels_file, queries_file, read_qrels, read_queries
@@ -141,6 +142,26 @@ def list_query_sets(project: Project, corpus: str | int | None = None) -> list[Q
 def list_queries(project: Project, query_set: str, offset: int = 0, limit: int = 50) -> list[Query]:
     """Queries of a set in the order of their file. Raises `NotFound`."""
     return query_sets.page(project.db, query_sets.find(project.db, query_set).id, offset, limit)
+
+
+@dataclass(frozen=True)
+class JudgedQuery:
+    """A query of a set, its place there (from 0) of `total`, and its imported judgments: document id → relevance."""
+
+    query: Query
+    at: int
+    total: int
+    judgments: dict[str, int]
+
+
+def judged_query(project: Project, query_set: str, at: int) -> JudgedQuery:
+    """The query at place `at` of a set, the nearest one where there is none. Raises `NotFound` on the set."""
+    info = query_sets.find(project.db, query_set)
+    at = max(0, min(at, info.queries - 1))
+    found = query_sets.page(project.db, info.id, at, 1)
+    if not found:
+        raise NotFound(f"The query set “{query_set}” holds no queries.", "Import it again.")
+    return JudgedQuery(found[0], at, info.queries, query_sets.judged(project.db, info.id, found[0].query_id))
 
 
 def delete_query_set(project: Project, name: str) -> None:

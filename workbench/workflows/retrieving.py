@@ -15,12 +15,12 @@ from workbench.indices import INDICES
 from workbench.indices.factories import parse
 from workbench.project import Project
 from workbench.registry import unknown_name
-from workbench.specs import IndexSpec, RetrieverSpec, fingerprint
+from workbench.specs import RetrieverSpec, fingerprint
 from workbench.types import Content, Filter
 from workbench.vectors import AnyVectors
 from workbench.workflows.encode import open_encoder
 from workbench.workflows.encoding import STATE
-from workbench.workflows.index import EXACT, INVERTED, metric_of, open_vectors
+from workbench.workflows.index import EXACT, INVERTED, exact_spec, open_vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,6 +96,11 @@ class Target:
             return _built_index(self.index)
         return exact_index(self.embedding)
 
+    def owns(self, key: Hashable) -> bool:
+        """Whether a key of the loaded cache is of this encoder, its vectors or this index."""
+        ids = {self.embedding.id, *([self.index.id] if self.index is not None else [])}
+        return key == encoder_key(self.embedding) or (isinstance(key, tuple) and bool(ids & {*map(str, key)}))
+
 
 def find_target(project: Project, embedding: Artifact, retriever: RetrieverSpec) -> Target:
     """The index that `retriever` names, the newest of that name. Raises `NotFound` listing those there are.
@@ -112,7 +117,9 @@ def find_target(project: Project, embedding: Artifact, retriever: RetrieverSpec)
         return Target(embedding, built[INVERTED], label_of(embedding.name, INVERTED))
     if embedding.manifest["output"] == "multi":
         if name not in (EXACT, MAXSIM):
-            raise NotFound(f"“{embedding.name}” has no index “{name}”.", "Token vectors are searched by MaxSim, exactly.")
+            raise NotFound(
+                f"“{embedding.name}” has no index “{name}”.", "Token vectors are searched by MaxSim, exactly."
+            )
         return Target(embedding, None, label_of(embedding.name, MAXSIM))
     if name == EXACT:
         return Target(embedding, None, label_of(embedding.name, EXACT))
@@ -161,7 +168,7 @@ def exact_index(embedding: Artifact) -> "Index":
 
     def load() -> "Index":
         kind: type[Index] = INDICES.load(MAXSIM if embedding.manifest["output"] == "multi" else "exact")
-        return kind.build(vectors_of(embedding), IndexSpec(metric=metric_of(embedding)))
+        return kind.build(vectors_of(embedding), exact_spec(embedding))
 
     return loaded().get(("exact index", embedding.name, embedding.id), load, lambda index: index.size_bytes)
 

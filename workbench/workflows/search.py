@@ -1,8 +1,6 @@
-"""Search: a query through a pipeline, or the neighbours of a document → hits with scores, stages and timings."""
+"""Search: a query through a pipeline, or the neighbours of a document → hits, each stage's standing, timings."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,15 +10,16 @@ from workbench import corpora
 from workbench.corpora import CorpusInfo
 from workbench.errors import BadInput
 from workbench.project import Project
-from workbench.specs import PipelineSpec, RetrieverSpec
-from workbench.types import Content, Document, Filter, Hit, Modality, Ranking, Stage
-from workbench.vectors import DenseVectors, SparseVectors
+from workbench.specs import FusionSpec, PipelineSpec, RetrieverSpec
+from workbench.types import Content, Filter, Hit, Ranking, Stage
+from workbench.vectors import AnyVectors, DenseVectors, MultiVectors
 from workbench.workflows import retrieving
 from workbench.workflows.encode import find_embedding
-from workbench.workflows.index import EXACT, INVERTED
+from workbench.workflows.index import EXACT
 from workbench.workflows.matching import matched_terms
-from workbench.workflows.retrieving import empty_memory, in_memory
-from workbench.workflows.stages import StageResult
+from workbench.workflows.memory import empty_memory, in_memory, memory_limit, set_memory_limit
+from workbench.workflows.stages import STEPS, Asked, Clock, StageResult, fused, reranked, retrieve
+from workbench.workflows.systems import System, systems
 
 __all__ = [
     "SearchResult",
@@ -29,20 +28,20 @@ __all__ = [
     "empty_memory",
     "in_memory",
     "matched_terms",
+    "memory_limit",
     "neighbours",
     "search",
+    "set_memory_limit",
     "systems",
 ]
-
-
-TEXT: frozenset[Modality] = frozenset({"text"})
 
 
 @dataclass(frozen=True)
 class SearchResult:
     """The hits of a search, best first, and what each stage gave, in the pipeline's order.
 
-    `timings`, in milliseconds and in order: load, encode, filter, one of each stage by its label, documents, total.
+    `timings`, in milliseconds and in order: load, encode, filter, one of each stage by its label (for a retriever its
+    search alone), documents, total.
     """
 
     hits: list[Hit]
@@ -58,21 +57,6 @@ class SearchResult:
         return self.stages[0].effective if self.stages else ""
 
 
-@dataclass(frozen=True)
-class System:
-    """Something that can be searched: `encoder` and `index` as a `RetrieverSpec` takes them.
-
-    `ready` is off where no query can be asked: ready-made vectors, or a sparse embedding without its index.
-    """
-
-    label: str
-    encoder: str
-    index: str
-    ready: bool
-    output: str = "dense"
-    modalities: frozenset[Modality] = TEXT
-
-
 def search(
     project: Project,
     corpus: str,
@@ -81,35 +65,68 @@ def search(
     k: int = 10,
     filters: Sequence[Filter] = (),
 ) -> SearchResult:
-    """The `k` best documents of `corpus` for the query `text`, of those that pass every filter.
+    """The `k` best documents of `corpus` for a query, of those that pass every filter.
 
-    A dense system finds min(k, those that pass); a sparse one only documents that share a term with the query.
-    Raises `BadInput` on an empty query or a pipeline this version cannot run, `NotFound` on names.
+    A dense system finds min(k, those that pass); a sparse one only documents that share a term with the query. One
+    retriever alone is asked for `k` documents; where several are joined or the result is reranked, each is asked for
+    the pipeline's depth, or more where `k` or the reranker's depth is larger. A fusion over one retriever does nothing.
+    Raises `BadInput` on an empty query or one that an encoder cannot read, `NotFound` on names, `WorkbenchError` where
+    memory runs out.
     """
-    query = Content(query) if isinstance(query, str) else query
-    text = query.text
-    if not text.strip():
-        raise BadInput("The query is empty.", "Write what you are looking for.")
-    retriever = only_retriever(pipeline)
-    clock = Clock()
-    info = corpora.find(project.db, corpus)
-    with clock.time("load"):
-        embedding = find_embedding(project, info, retriever.encoder)
-        target = retrieving.find_target(project, embedding, retriever)
-        encoder = retrieving.query_encoder(embedding)
-        index = target.open()
-    settings, notes = retrieving.settings_of(retriever, index, target.label)
-    with clock.time("encode"):
-        matrix, effective = encoder.encode(text)
-    retrieving.check_compatible(matrix, index, target.label)
-    with clock.time("filter"):
-        allowed = retrieving.allowed_documents(project, info, filters)
-    with clock.time("retrieve"):
-        (ranking,) = index.search(matrix, checked_k(k), settings, allowed)
+    asked = ask(project, corpus, query, filters)
+    clock = Clock(STEPS)
+    stages, warnings = run(asked, pipeline, checked_k(k), clock)
     with clock.time("documents"):
-        hits = hits_of(project, info, ranking, target.label)
-    stage = StageResult(target.label, "retriever", ranking, 0.0, effective)
-    return SearchResult(hits, clock.timings(), query, pipeline, [stage], [*encoder.warnings, *notes])
+        hits = hits_of(project, asked.info, stages, k)
+    return SearchResult(hits, clock.timings(), asked.query, pipeline, stages, warnings)
+
+
+def ask(project: Project, corpus: str, query: str | Content, filters: Sequence[Filter] = ()) -> Asked:
+    """Raises `BadInput` on an empty query, `NotFound` on the corpus."""
+    content = Content(query) if isinstance(query, str) else query
+    if not content.modalities:
+        raise BadInput("The query is empty.", "Write what you are looking for, or give an image.")
+    return Asked(project, corpora.find(project.db, corpus), content, filters)
+
+
+def run(asked: Asked, pipeline: PipelineSpec, k: int, clock: Clock) -> tuple[list[StageResult], list[str]]:
+    """(what each stage gave, warnings)."""
+    stages, labels, warnings = candidates(asked, pipeline, depth_of(pipeline, k), clock)
+    if pipeline.reranker:
+        stage, told = reranked(asked, stages[-1].ranking, pipeline.reranker, labels, clock)
+        stages.append(stage)
+        warnings += told
+    return stages, warnings
+
+
+def depth_of(pipeline: PipelineSpec, k: int) -> int:
+    """How many documents each retriever is asked for."""
+    reranked_depth = pipeline.reranker.depth if pipeline.reranker else 0
+    alone = len(pipeline.retrievers) == 1 and not pipeline.reranker
+    return k if alone else max(k, pipeline.depth, reranked_depth)
+
+
+def candidates(
+    asked: Asked, pipeline: PipelineSpec, depth: int, clock: Clock
+) -> tuple[list[StageResult], list[str], list[str]]:
+    """(the stages before the reranker, their labels, warnings). Retrievers run one after the other."""
+    found = []
+    labels: list[str] = []
+    warnings: list[str] = []
+    for retriever in pipeline.retrievers:
+        found.append(retrieve(asked, retriever, depth, labels, clock))
+        stage = found[-1].stage
+        labels.append(stage.label)
+        warnings += [each for each in found[-1].retrieved.warnings if each not in warnings]
+        if stage.note.startswith(("found nothing", "truncated")):
+            warnings.append(f"{stage.label} — {stage.note}.")
+    stages = [each.stage for each in found]
+    if len(found) > 1:
+        stages.append(fused(found, pipeline.fusion or FusionSpec(), labels, clock))
+        labels.append(stages[-1].label)
+    elif pipeline.fusion:
+        warnings.append("The pipeline has one retriever, so its fusion does nothing.")
+    return stages, labels, warnings
 
 
 def neighbours(
@@ -139,64 +156,11 @@ def neighbours(
         # One more than asked for, as the document itself is usually the first of them.
         (found,) = index.search(own_vector(vectors, known.ordinal), checked_k(k) + 1, {}, allowed)
         ranking = without(found, known.ordinal, k)
+    stage = StageResult(target.label, "retriever", ranking, round(clock.spent("retrieve"), 3))
     with clock.time("documents"):
-        hits = hits_of(project, info, ranking, target.label)
-    asked = known.title or known.doc_id
-    stage = StageResult(target.label, "retriever", ranking, clock.timings()["retrieve"])
-    return SearchResult(hits, clock.timings(), Content(asked), PipelineSpec((retriever,)), [stage])
-
-
-def systems(project: Project, corpus: str) -> list[System]:
-    """What can be searched: each encoder's newest embedding exactly, then through each of its indices."""
-    info = corpora.find(project.db, corpus)
-    found: list[System] = []
-    seen: set[str] = set()
-    for embedding in project.artifacts.list("embedding", corpus_id=info.id):
-        name = embedding.name
-        if name in seen:
-            continue
-        seen.add(name)
-        built = retrieving.indices_of(project, embedding)
-        askable = "encoder_spec" in embedding.manifest
-        if embedding.manifest["output"] == "sparse":
-            label = retrieving.label_of(name, INVERTED)
-            found.append(System(label, name, INVERTED, askable and INVERTED in built))
-        else:
-            names = [EXACT, *sorted(built)]
-            found += [System(retrieving.label_of(name, each), name, each, askable) for each in names]
-    return found
-
-
-def only_retriever(pipeline: PipelineSpec) -> RetrieverSpec:
-    """The one retriever of a pipeline. Raises `BadInput` on what later versions will run."""
-    if len(pipeline.retrievers) != 1:
-        raise BadInput(
-            f"The pipeline has {len(pipeline.retrievers)} retrievers; this version runs one.",
-            "Search with one at a time.",
-        )
-    for part, value in (("fusion", pipeline.fusion), ("reranker", pipeline.reranker)):
-        if value:
-            raise BadInput(f"The pipeline has a {part}, which this version cannot run.", f"Leave the {part} out.")
-    return pipeline.retrievers[0]
-
-
-class Clock:
-    """Milliseconds of stages, in the order they ran."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._stages: dict[str, float] = {}
-
-    @contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self._stages[stage] = 1000 * (time.perf_counter() - started)
-
-    def timings(self) -> dict[str, float]:
-        """The stages and the `total` since the clock was made, which holds what is between them too."""
-        rounded = {name: round(value, 3) for name, value in self._stages.items()}
-        return rounded | {"total": round(1000 * (time.perf_counter() - self._started), 3)}
+        hits = hits_of(project, info, [stage], k)
+    asked = Content(known.title or known.doc_id)
+    return SearchResult(hits, clock.timings(), asked, PipelineSpec((retriever,)), [stage])
 
 
 def checked_k(k: int) -> int:
@@ -205,9 +169,11 @@ def checked_k(k: int) -> int:
     return k
 
 
-def own_vector(vectors: DenseVectors | SparseVectors, ordinal: int) -> Any:
-    """The stored vector of a document, (1, dim)."""
-    return vectors.row(ordinal) if isinstance(vectors, SparseVectors) else vectors.take(np.array([ordinal]))
+def own_vector(vectors: AnyVectors, ordinal: int) -> Any:
+    """The stored vectors of a document as a query: 1 row."""
+    if isinstance(vectors, DenseVectors | MultiVectors):
+        return vectors.take(np.array([ordinal]))
+    return vectors.row(ordinal)
 
 
 def without(ranking: Ranking, ordinal: int, k: int) -> Ranking:
@@ -216,11 +182,24 @@ def without(ranking: Ranking, ordinal: int, k: int) -> Ranking:
     return replace(ranking, ordinals=ranking.ordinals[kept][:k], scores=ranking.scores[kept][:k])
 
 
-def hits_of(project: Project, info: CorpusInfo, ranking: Ranking, stage: str) -> list[Hit]:
-    """The documents of a ranking with their standing after `stage`."""
-    documents: Sequence[Document] = corpora.documents(project.db, info.id, ranking.ordinals.tolist())
-    hits = []
-    for rank, (document, score) in enumerate(zip(documents, ranking.scores.tolist(), strict=True), start=1):
-        stages: Mapping[str, Stage] = {stage: Stage(rank, score)}
-        hits.append(Hit(rank, score, document, stages))
-    return hits
+def hits_of(project: Project, info: CorpusInfo, stages: Sequence[StageResult], k: int) -> list[Hit]:
+    """The documents of the last stage's first `k`, each with its standing after every stage that it was in."""
+    last = stages[-1].ranking
+    ordinals = last.ordinals[:k].tolist()
+    standings: list[tuple[str, dict[int, Stage]]] = []
+    for stage in stages:
+        places = np.flatnonzero(np.isin(stage.ranking.ordinals, ordinals))
+        scores, found = stage.ranking.scores[places].tolist(), stage.ranking.ordinals[places].tolist()
+        ranked = {o: Stage(place + 1, score) for place, score, o in zip(places.tolist(), scores, found, strict=True)}
+        standings.append((stage.label, ranked))
+    return [
+        Hit(
+            rank,
+            score,
+            document,
+            {label: known[document.ordinal] for label, known in standings if document.ordinal in known},
+        )
+        for rank, (document, score) in enumerate(
+            zip(corpora.documents(project.db, info.id, ordinals), last.scores[:k].tolist(), strict=True), start=1
+        )
+    ]

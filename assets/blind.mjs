@@ -1,5 +1,5 @@
 // A blind round: keys and buttons vote, the next pair is shown at once, and the vote is stored behind it.
-// Python draws the pair to vote on and, hidden, the one after it (ui/components/blind_board.py).
+// Python draws the pair to vote on and, hidden, those after it (ui/components/blind_board.py).
 
 const KEYS = {
   a: "left", ArrowLeft: "left", b: "right", ArrowRight: "right", t: "tie", x: "bad", u: "undo", Backspace: "undo",
@@ -9,8 +9,9 @@ const TYPING = "input, textarea, select, [contenteditable]:not([contenteditable=
 export function mount(element, { watch, act }) {
   const gone = new Set();    // voted on here: hidden, also where an answer that is older shows them again
   const waiting = new Map(); // votes on their way: what they are called → their number
+  let asking = "";           // the undo or look on its way
+  let later = false;         // an undo that waits until the votes before it are stored
   let sent = 0;
-  let undoing = "";          // the undo on its way, or "later" until the votes before it are stored
 
   const board = () => element.querySelector(".bl-board");
   const pairs = () => [...element.querySelectorAll(".bl-pair")];
@@ -20,20 +21,21 @@ export function mount(element, { watch, act }) {
     const shown = now();
     for (const pair of pairs()) pair.toggleAttribute("data-now", pair === shown);
     const wait = element.querySelector(".bl-wait");
-    if (wait) wait.hidden = Boolean(shown);
+    const done = element.querySelector(".bl-done");
+    if (wait) wait.hidden = Boolean(shown || done);
     if (!shown) return;
-    const busy = waiting.size || undoing;
-    shown.querySelector(".bl-saved").textContent = busy ? "saving…" : board().dataset.saved;
-    const undo = shown.querySelector("[data-vote=undo]");
-    undo.disabled = Boolean(undoing) || !(gone.size || board().dataset.voted);
+    shown.querySelector(".bl-saved").textContent = waiting.size || asking ? "saving…" : board().dataset.saved;
+    shown.querySelector("[data-vote=undo]").disabled = undoing() || !(gone.size || board().dataset.voted);
     const name = shown.querySelector(".bl-annotator");
     if (document.activeElement !== name) name.value = window.wb.store.get("wb.annotator");
   }
 
-  // New markup: it says which vote or undo it answers, and which votes are stored.
+  const undoing = () => later || asking.startsWith("undo");
+
+  // New markup: it says which vote, undo or look it answers, and which votes are stored.
   function answered() {
     element.classList.remove("bl-busy");
-    if (!board()) { gone.clear(); waiting.clear(); undoing = ""; return; }
+    if (!board()) { gone.clear(); waiting.clear(); asking = ""; later = false; return; }
     const { answer, voted } = board().dataset;
     const stored = new Set(voted ? voted.split(",") : []);
     if (waiting.has(answer)) {
@@ -41,23 +43,32 @@ export function mount(element, { watch, act }) {
       if (!stored.has(waiting.get(answer))) gone.delete(waiting.get(answer));
       waiting.delete(answer);
     }
-    if (answer && answer === undoing) {
-      undoing = "";
-      for (const number of [...gone]) if (!stored.has(number)) gone.delete(number);
+    if (answer && answer === asking) {
+      asking = "";
+      const pending = new Set(waiting.values());
+      for (const number of [...gone]) if (!stored.has(number) && !pending.has(number)) gone.delete(number);
     }
-    if (undoing === "later" && !waiting.size) undo();
+    if (!waiting.size && !asking) {
+      if (later) undo();
+      // Answers may come in another order than the votes went out: what is drawn now is then too old.
+      else if ([...gone].some((number) => !stored.has(number))) ask("look");
+    }
     paint();
   }
 
+  function ask(what) {
+    asking = `${what}-${++sent}`;
+    act({ do: what, answer: asking });
+  }
+
   function undo() {
-    if (waiting.size) { undoing = "later"; return paint(); }
-    undoing = `undo-${++sent}`;
-    act({ do: "undo", answer: undoing });
+    later = Boolean(waiting.size || asking);
+    if (!later) ask("undo");
     paint();
   }
 
   function vote(choice) {
-    if (undoing) return;
+    if (undoing()) return;
     if (choice === "undo") {
       if (gone.size || board()?.dataset.voted) undo();
       return;
@@ -78,6 +89,11 @@ export function mount(element, { watch, act }) {
     const target = event.target instanceof Element ? event.target : document.body;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat || event.defaultPrevented) return;
     if (!board() || target.closest(TYPING) || document.querySelector("dialog[open], details.menu[open]")) return;
+    const reveal = element.querySelector("[data-reveal]");
+    if (event.key === "Enter" && reveal && !target.closest("a, button, summary")) {
+      event.preventDefault();
+      return reveal.click();
+    }
     const choice = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!choice) return;
     event.preventDefault();

@@ -162,7 +162,7 @@ export function tune(element, send) {
     clearTimeout(timer);
     timer = setTimeout(() => {
       last = performance.now();
-      send({ path: slider.dataset.tune, value: slider.value, column: slider.dataset.column || "" });
+      send({ field: slider.dataset.tune, value: slider.value, column: slider.dataset.column || "" });
     }, Math.max(0, EVERY - (performance.now() - last)));
   });
   // “edit…” in the list of pipelines opens the editor; the choice stays what it was.

@@ -109,15 +109,17 @@ export function mountQueryImage(element, { props, watch, attach }) {
     // An id of a stored picture, or an address of ours.
     const stored = `/media-query/${encodeURIComponent(props.project)}/${encodeURIComponent(props.image)}`;
     if (has) find("img").src = /^\/[^/]/.test(props.image) ? props.image : stored;
-    box.toggleAttribute("data-has", has);
+    box.toggleAttribute("data-known", Boolean(props.project));
   };
   const send = async (blob) => {
     say("");
-    if (!props.project) return say("There is no project yet: create one on the Home page.");
+    // Before the page has been filled the address knows the project already.
+    const project = props.project || new URLSearchParams(location.search).get("project");
+    if (!project) return say("There is no project yet: create one on the Home page.");
     if (blob.size > LIMIT) return say("The picture is larger than 20 MB. Save it smaller, and try again.");
     box.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(`/query-image/${encodeURIComponent(props.project)}`, {
+      const answer = await fetch(`/query-image/${encodeURIComponent(project)}`, {
         method: "POST", body: blob, headers: { "Content-Type": "application/octet-stream" },
       });
       const told = await answer.json().catch(() => ({}));

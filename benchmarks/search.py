@@ -27,11 +27,12 @@ from workbench import corpora
 from workbench.project import Project
 from workbench.scoring import normalize_rows
 from workbench.specs import IndexSpec, PipelineSpec, RetrieverSpec
-from workbench.types import Filter
+from workbench.types import Content, Filter
 from workbench.vectors import ShardFolder
 from workbench.workflows import retrieving
 from workbench.workflows.corpus import import_corpus
 from workbench.workflows.index import build_index
+from workbench.workflows.retrieving import EncodedQuery
 from workbench.workflows.search import search
 
 DIM, K, LIMIT_MS = 384, 10, 5.0
@@ -74,8 +75,8 @@ class Given:
     def __init__(self) -> None:
         self.vector = np.zeros((1, DIM), np.float32)
 
-    def encode(self, text: str) -> tuple[np.ndarray, str]:
-        return self.vector, text
+    def encode(self, query: Content) -> EncodedQuery:
+        return EncodedQuery(self.vector, query.text)
 
 
 def milliseconds(ask: Callable[[], Any]) -> tuple[float, Any]:
@@ -133,7 +134,8 @@ def main() -> int:
 
             def ask(query: np.ndarray) -> Any:
                 given.vector = query
-                return search(project, "bench", "q", pipeline, K, filters)
+                # The same text again would get the ranking that was kept, of another vector.
+                return search(project, "bench", query.tobytes().hex()[:64], pipeline, K, filters)
 
             return ask
 

@@ -81,7 +81,9 @@ def make_layered(folder: Path, kind: str = "llama", start: int = 2, step: int = 
     sizes = {"head_dim": 8} if kind == "gemma2" else {}
     make_causal(folder, kind, tie_word_embeddings=False, **sizes)
     config = json.loads((folder / "config.json").read_text())
-    weights = {name: weight for name, weight in load_file(folder / "model.safetensors").items() if "lm_head" not in name}
+    weights = {
+        name: weight for name, weight in load_file(folder / "model.safetensors").items() if "lm_head" not in name
+    }
     generator = torch.Generator().manual_seed(1)
     count = len(range(start, config["num_hidden_layers"] + 1, step))
     for index in range(count):

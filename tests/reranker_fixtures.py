@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from causal_fixtures import make_causal
 from model_fixtures import LETTERS, WORDS, change_json
 
 from workbench.ragged import Ragged
@@ -17,7 +18,14 @@ from workbench.rerankers import RERANKERS
 from workbench.rerankers.base import Reranker
 from workbench.rerankers.late_interaction import LateInteractionReranker
 from workbench.scoring import normalize_rows
-from workbench.specs import CrossEncoderSpec, EncodeSpec, LateInteractionSpec, RerankerSpec
+from workbench.specs import (
+    CrossEncoderSpec,
+    EncodeSpec,
+    LateInteractionSpec,
+    ListwiseSpec,
+    LLMRerankerSpec,
+    RerankerSpec,
+)
 from workbench.types import Content
 
 
@@ -120,7 +128,22 @@ def late_interaction(folder: Path) -> Family:
     return Family(LateInteractionSpec(encoder="8"), LateInteractionSpec(encoder="16"), open_over)
 
 
+def llm(folder: Path) -> Family:
+    spec = LLMRerankerSpec(name="tiny", model=str(make_causal(folder / "llm", chat=True)))
+    return Family(spec, LLMRerankerSpec(name="tiny", model=spec.model, form="qwen3"), RERANKERS.load("llm").open)
+
+
+def listwise(folder: Path) -> Family:
+    model = str(make_causal(folder / "listwise", chat=True))
+    # By first tokens: what a random model writes would have to be repaired, which is said as a warning.
+    spec = ListwiseSpec(name="tiny", model=model, first_token=True, window=8, stride=4)
+    changed = ListwiseSpec(name="tiny", model=model, first_token=True, window=6, stride=3)
+    return Family(spec, changed, RERANKERS.load("listwise").open)
+
+
 BUILDERS: dict[str, Callable[[Path], Family]] = {
     "cross-encoder": cross_encoder,
     "late-interaction": late_interaction,
+    "llm": llm,
+    "listwise": listwise,
 }

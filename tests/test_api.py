@@ -54,6 +54,22 @@ def test_search_finds_the_documents_with_the_words(client):
     assert found["query"] == "mice at night" and found["timings"]["total"] > 0
 
 
+def test_a_pipeline_is_data_and_every_stage_is_told(client):
+    spec = {"retrievers": [{"encoder": "bm25"}, {"encoder": "bm25"}], "fusion": {"method": "rrf", "k": 1}}
+    found = client.predict("birds", "aviary", "mice at night", pipeline=json.dumps(spec), api_name="/search")
+    assert found["stages"] == ["bm25 · inverted", "bm25 · inverted (2)", "rrf"]
+    assert found["hits"][0]["stages"]["rrf"] == {"rank": 1, "score": 1.0}
+    for text, message in (
+        ("{oops", "pipeline is not JSON"),
+        ('{"retrievers": []}', "at least one retriever"),
+        ("mine", "no saved pipeline called “mine”"),
+    ):
+        with pytest.raises(Exception, match=message):
+            client.predict("birds", "aviary", "mice", pipeline=text, api_name="/search")
+    with pytest.raises(Exception, match="Neither a pipeline nor an encoder"):
+        client.predict("birds", "aviary", "mice", api_name="/search")
+
+
 def test_neighbours_of_a_document_share_its_words(client):
     found = client.predict("birds", "aviary", "bm25", "b3", 2, api_name="/neighbours")
     assert found["hits"][0]["doc_id"] == "b4"

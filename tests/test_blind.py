@@ -297,7 +297,8 @@ def test_votes_move_to_the_version_that_is_left(tmp_path):
 
 def test_what_can_be_compared_and_what_is_suggested(project):
     names = [each.name for each in blind.candidates(project, "birds@1")]
-    assert names == ["bm25 · inverted", "flat · inverted", "raw · inverted", "bm25 + flat"] or len(names) == 4
+    assert sorted(names[:3]) == ["bm25 · inverted", "flat · inverted", "raw · inverted"]
+    assert names[3:] == [" + ".join(name.removesuffix(" · inverted") for name in names[:2])]
     saved = views.save_pipeline(project, "mine", FLAT, "birds")
     views.save_pipeline(project, "elsewhere", RAW, "fish")
     found = blind.candidates(project, "birds")

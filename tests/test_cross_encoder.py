@@ -40,7 +40,9 @@ def opened(folder: Path, run: EncodeSpec = RUN, **fields) -> CrossEncoderReranke
 
 def predicted(folder: Path, query: str = QUERY, documents: list[str] = DOCUMENTS, **more) -> np.ndarray:
     """The oracle."""
-    model = CrossEncoder(str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": torch.float32}, **more)
+    model = CrossEncoder(
+        str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": torch.float32}, **more
+    )
     return model.predict([(query, text) for text in documents], show_progress_bar=False)
 
 
@@ -130,7 +132,7 @@ def test_max_length_is_applied_and_bounded(tiny):
     assert reranker.describe()["max_length"] == 16 and result.cut == [1, 5]
     np.testing.assert_allclose(result.scores, predicted(tiny, max_length=16), atol=1e-5)
     assert opened(tiny).describe()["max_length"] == 48
-    with pytest.raises(BadInput, match="max_length is 65, but .* reads at most 64 tokens"):
+    with pytest.raises(BadInput, match=r"max_length is 65, but .* reads at most 64 tokens"):
         opened(tiny, max_length=65)
 
 

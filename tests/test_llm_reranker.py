@@ -94,7 +94,7 @@ class TestForms:
         made = form(Words(make_tokenizer()), "judge", 64, None)
         prompt = made.prompts("zebra " * 500, ["the cat sat on the mat " * 30])[0]
         assert made.query_limit == 48 and made.query_cut("zebra " * 500) and not made.query_cut("zebra")
-        assert 10 <= prompt.stop - prompt.start <= 16
+        assert 10 <= prompt.stop - prompt.start <= 17
 
     def test_a_document_cannot_end_the_turn_that_quotes_it(self, llama):
         tokenizer = make_tokenizer()
@@ -282,7 +282,7 @@ class TestLayerwise:
         _, states = trunk_states(folder, bge_ids(QUERY, "a dog", LIGHTWEIGHT_PROMPT))
         expected = float((states[4][-1] @ heads_of(folder)[1].T)[0])
         assert open_llm(folder).rerank(QUERY, ["a dog"]).scores[0] == pytest.approx(expected, rel=1e-3)
-        with pytest.raises(BadInput, match="no head there.*layers 2 to 4 in steps of 2"):
+        with pytest.raises(BadInput, match=r"no head there.*layers 2 to 4 in steps of 2"):
             open_llm(folder, cutoff_layer=3)
 
     def test_layers_without_a_head(self, layered):
@@ -364,7 +364,7 @@ def compressed_by_hand(folder, document, layers, ratio):
         rotation = model.rotary_emb(hidden, position_ids=positions)
         with torch.inference_mode():
             hidden = layer(hidden, attention_mask=mask, position_ids=positions, position_embeddings=rotation)
-    value = float(model.norm(hidden)[0, -1] @ heads_of(folder)[-1][0])
+    value = float((model.norm(hidden)[0, -1] @ heads_of(folder)[-1][0]).detach())
     cap = getattr(model.config, "final_logit_softcapping", None)
     return cap * math.tanh(value / cap) if cap else value
 
@@ -450,9 +450,11 @@ class TestGGUF:
         (tmp_path / "m.gguf").write_bytes(b"GGUF")
         monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(gguf.importlib.util, "find_spec", lambda name: None)
-        with pytest.raises(NotFound, match="the packages gguf and accelerate must be installed.*requirements-optional"):
+        with pytest.raises(
+            NotFound, match=r"the packages gguf and accelerate must be installed.*requirements-optional"
+        ):
             open_llm(tmp_path, gguf_file="m.gguf")
-        with pytest.raises(NotFound, match="requirements-optional.txt"):
+        with pytest.raises(NotFound, match=r"requirements-optional\.txt"):
             gguf.gguf_path("package:no_such_module", "m.gguf")
 
     @pytest.mark.parametrize("name", ["../m.gguf", "m.bin", ""])

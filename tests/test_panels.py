@@ -20,6 +20,7 @@ from ui.components.hubs import hubness_html, verdict
 from ui.components.memory import memory_html
 from ui.components.stages import height_of, latency_html, spark, trace_html, trace_text
 from ui.components.windows import head_text, windows_html
+from ui.pages.jobs import limit_memory
 from workbench.errors import BadInput
 from workbench.rerankers.base import Window
 from workbench.types import Stage
@@ -154,9 +155,9 @@ def test_a_single_stage_has_no_trace() -> None:
 
 
 def test_the_best_rank_is_on_top_and_all_stay_inside_the_picture() -> None:
-    heights = [height_of(rank) for rank in (1, 2, 10, 50, 5000)]
+    heights = [height_of(rank) for rank in (1, 2, 10, 30, 5000)]
     assert heights == sorted(heights) and heights[0] == 3 and heights[3] == heights[4] == 15
-    assert heights[1] - heights[0] == pytest.approx(12 * np.log(2) / np.log(50))
+    assert heights[1] - heights[0] == pytest.approx(12 * np.log(2) / np.log(30))
     xs = [float(x) for x in re.findall(r'cx="([\d.]+)"', spark([1, 2, 3]))]
     assert xs == [3, 40, 77]
 
@@ -370,6 +371,12 @@ def test_memory_shows_use_and_limit_and_who_leaves_first() -> None:
     assert "Nothing is loaded" in empty and " disabled" in empty
     assert "leaves first</span>" not in memory_html([("one", 5)], 64)
     assert "wb-nearly" in memory_html([("one", 63 << 20)], 64)
+
+
+@pytest.mark.parametrize("text", ["", "many", "-5", "4.5", "1" * 10])
+def test_a_memory_limit_that_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="not a number of megabytes"):
+        limit_memory(SimpleNamespace(), text)  # type: ignore[arg-type]
 
 
 # ── the picture of a query ───────────────────────────────────────────────────────────────────────────────────────────

@@ -2,14 +2,22 @@
 
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from ui.components.address import Column, View
+from ui.components.column_editor import Choices
+from ui.components.columns import head_html
 from ui.components.documents import Page, browser_html, document_html, pager_html, search_words
 from ui.components.filters import filters_markup
+from ui.components.query_bar import Around, bar_html
 from ui.components.results import Frame, bar_widths, hits_html, score_text
-from ui.components.search_view import examples_html, neighbours_header, results_html
+from ui.components.search_view import examples_html, facts_html, header_html, neighbours_header, results_html
 from ui.components.text import clip, highlight, pills, snippet, term_pattern
-from workbench.types import Document, Filter, Hit, Stage
+from ui.session import Place
+from workbench.specs import FusionSpec, PipelineSpec, RerankSpec, RetrieverSpec
+from workbench.types import Content, Document, Filter, Hit, Ranking, Stage
+from workbench.workflows.search import SearchResult, StageResult, System
 
 FRAME = Frame("demo", 3)
 EVIL = '<script>alert(1)</script>"\' onmouseover=alert(2) x="${alert(3)}{{value}}`&amp;<img src=x onerror=alert(4)>'
@@ -31,6 +39,7 @@ SAFE_TAGS = {
     "dd",
     "kbd",
 }
+SAFE_TAGS |= {"details", "summary", "optgroup", "output", "a", "kbd", "svg", "path", "circle", "u"}
 SAFE_TAGS |= {"table", "thead", "tbody", "tr", "th", "td", "h2", "h3", "select", "option", "input", "datalist", "label"}
 
 
@@ -62,6 +71,21 @@ def evil_document() -> Document:
     return Document(EVIL, EVIL, EVIL, None, {EVIL: EVIL, "other": EVIL}, 7)
 
 
+EVIL_SYSTEM = System(EVIL, EVIL, EVIL, True)
+EVIL_PLACE = Place(EVIL, EVIL)
+EVIL_COLUMN = Column(
+    PipelineSpec((RetrieverSpec(EVIL, EVIL, query_bank=EVIL),) * 2, FusionSpec(), RerankSpec(EVIL)), EVIL
+)
+NOTHING = Ranking(np.array([], np.int64), np.array([], np.float32))
+EVIL_RESULT = SearchResult(
+    [],
+    {EVIL: 1.0, "total": 2.0},
+    Content(EVIL),
+    EVIL_COLUMN.pipeline,
+    [StageResult(EVIL, "retriever", NOTHING, 1.0, EVIL, EVIL)],
+)
+
+
 EVERY_VIEW = {
     "hits": lambda: hits_html([hit(doc_id=EVIL, text=EVIL, title=EVIL, metadata={EVIL: EVIL})], FRAME),
     "table": lambda: browser_html([evil_document()], FRAME, [EVIL, "other"], ["alert"]),
@@ -71,6 +95,12 @@ EVERY_VIEW = {
     "examples": lambda: examples_html(EVIL, 3, [EVIL]),
     "neighbours": lambda: neighbours_header(evil_document(), EVIL, EVIL, FRAME),
     "warnings": lambda: results_html([], FRAME, "", "", [EVIL]),
+    "column": lambda: head_html(0, [EVIL_COLUMN, EVIL_COLUMN], Choices([EVIL_SYSTEM], [EVIL], (), [EVIL])),
+    "bar": lambda: bar_html(
+        View(EVIL, (EVIL_COLUMN,) * 2, image=EVIL), Around([(EVIL, 3)], [(EVIL, EVIL)]), EVIL_PLACE
+    ),
+    "facts": lambda: facts_html(EVIL_RESULT, "asked"),
+    "trace": lambda: hits_html([hit()], Frame("demo", 3, stages=["minilm", EVIL], grades={"d1": 1})),
 }
 
 
@@ -95,6 +125,32 @@ def test_media_addresses_hold_only_numbers_and_a_quoted_name() -> None:
 def test_rank_and_score_are_shown_in_order() -> None:
     text = Parsed(hits_html([hit(1, 0.91234, title="First"), hit(2, 0.5, title="Second")], FRAME)).text
     assert text.index("First") < text.index("0.912") < text.index("Second") < text.index("0.500")
+
+
+def test_a_column_among_others_shows_grades_traces_and_places_for_differences() -> None:
+    frame = Frame(
+        "demo", 3, stages=["bm25", "minilm", "rrf"], grades={"d1": 2, "d9": 1, "d8": 0}, compact=True, compared=True
+    )
+    found = Hit(1, 0.5, hit(1).document, {"bm25": Stage(9, 1.0), "rrf": Stage(1, 0.5)})
+    markup = hits_html([found, hit(2)], frame)
+    parsed = Parsed(markup)
+    assert markup.count('class="wb-grade"') == 1 and 'data-grade="2"' in markup
+    assert markup.count('class="wb-delta"') == 2 and "wb-compact" in markup
+    assert "bm25 9 → minilm – → rrf 1" in dict(parsed.attributes).values() or "bm25 9 → minilm – → rrf 1" in markup
+    header = Parsed(header_html([found, hit(2)], 1234, View(k=10), frame)).text
+    assert "2 of 1,234, all that match" in header and "1 of 2 relevant" in header
+
+
+def test_what_the_encoders_got_is_said_where_it_differs() -> None:
+    stages = [
+        StageResult("bm25", "retriever", NOTHING, 1.0, "history algeria"),
+        StageResult("e5", "retriever", NOTHING, 1.0, "history of Algeria", note="truncated: 3 of 9 words"),
+        StageResult("rrf", "fusion", NOTHING, 0.1),
+    ]
+    found = SearchResult([], {"bm25": 1.0, "total": 2.0}, Content("x"), EVIL_COLUMN.pipeline, stages)
+    text = Parsed(facts_html(found, "history of Algeria")).text
+    assert "sent to bm25: history algeria" in text and "sent to e5" not in text
+    assert "e5: truncated: 3 of 9 words" in text
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,20 @@ def test_a_dense_model_encodes_the_query_as_it_did_the_documents(tmp_path, tiny_
     assert [each.encoder for each in systems(project, "c")] == ["prompted", "tiny"]
 
 
+def test_a_query_longer_than_the_model_takes_is_told(tmp_path, tiny_model):
+    """The tiny model reads 48 tokens, [CLS] and [SEP] among them."""
+    project = Project.create(tmp_path / "p")
+    import_corpus(project, "c", write_corpus(tmp_path / "c.jsonl", 20))
+    spec = {"kind": "dense", "name": "tiny", "model": str(tiny_model), "query_prompt": "query : "}
+    encode_corpus(project, "c", spec)
+    fits = search(project, "c", "water " * 44, pipeline("tiny"))
+    assert fits.stages[0].note == "" and not any("truncated" in each for each in fits.warnings)
+    cut = search(project, "c", "water " * 45, pipeline("tiny"), k=3)
+    assert cut.stages[0].note == "truncated: the query has 49 tokens, and the model reads its first 48"
+    assert cut.warnings[-1] == f"tiny · exact — {cut.stages[0].note}."
+    assert len(cut.hits) == 3
+
+
 # ── neighbours, systems ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,11 @@ import gradio as gr
 
 from ui.handlers import explain
 from ui.session import Context
+from workbench.errors import BadInput
+from workbench.project import Project
 from workbench.specs import PipelineSpec, RetrieverSpec
 from workbench.workflows import search as searching
+from workbench.workflows.views import get_pipeline
 
 MAX_K = 1000
 
@@ -18,14 +22,25 @@ MAX_K = 1000
 def add_endpoints(context: Context) -> None:
     """Add `/search`, `/neighbours` and `/jobs`. Call inside the Blocks of the app."""
 
-    def search(project: str, corpus: str, query: str, encoder: str, index: str = "exact", k: int = 10) -> dict:
-        """Search a corpus with one encoder, through one of its indices or exactly.
+    def search(
+        project: str,
+        corpus: str,
+        query: str,
+        encoder: str = "",
+        index: str = "exact",
+        k: int = 10,
+        pipeline: str = "",
+    ) -> dict:
+        """Search a corpus with one encoder, through one of its indices or exactly, or with a whole pipeline.
 
-        Returns {"query", "effective_query", "hits": [{"rank", "score", "doc_id", "title", "text"}], "timings" in ms,
-        "warnings"}.
+        `pipeline`: a JSON object like {"retrievers": [{"encoder": "bm25"}], "reranker": {"name": "…", "depth": 50}},
+        or the name of a saved one; then `encoder` and `index` are not used. Returns {"query", "effective_query",
+        "hits": [{"rank", "score", "doc_id", "title", "text", "stages": {label: {"rank", "score"}}}], "stages": labels,
+        "timings" in ms, "warnings"}.
         """
-        pipeline = PipelineSpec(retrievers=(RetrieverSpec(encoder=encoder, index=index),))
-        return answer(searching.search(context.project(project), corpus, query, pipeline, k=bounded(k)))
+        opened = context.project(project)
+        spec = pipeline_of(opened, pipeline) if pipeline.strip() else one_retriever(encoder, index)
+        return answer(searching.search(opened, corpus, query, spec, k=bounded(k)))
 
     def neighbours(project: str, corpus: str, encoder: str, doc_id: str, k: int = 10) -> dict:
         """The documents nearest to a document of the corpus, by an encoder's vectors. Returns what `/search` does."""
@@ -54,6 +69,25 @@ def told(fn: Callable[..., Any]) -> Callable[..., Any]:
     return inner
 
 
+def one_retriever(encoder: str, index: str) -> PipelineSpec:
+    if not encoder.strip():
+        raise BadInput("Neither a pipeline nor an encoder was named.", "Give an encoder, or a pipeline as JSON.")
+    return PipelineSpec(retrievers=(RetrieverSpec(encoder=encoder, index=index),))
+
+
+def pipeline_of(project: Project, text: str) -> PipelineSpec:
+    """The pipeline in a JSON object, or the saved one of that name. Raises `BadInput` or `NotFound`."""
+    if not text.lstrip().startswith("{"):
+        return get_pipeline(project, text.strip())
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise BadInput(
+            f"The pipeline is not JSON: {error}.", 'For example {"retrievers": [{"encoder": "bm25"}]}.'
+        ) from error
+    return PipelineSpec.from_dict(values)
+
+
 def bounded(k: int) -> int:
     return max(1, min(int(k), MAX_K))
 
@@ -67,6 +101,7 @@ def answer(found: Any) -> dict[str, Any]:
             "doc_id": hit.document.doc_id,
             "title": hit.document.title,
             "text": hit.document.text,
+            "stages": {label: {"rank": stage.rank, "score": float(stage.score)} for label, stage in hit.stages.items()},
         }
         for hit in found.hits
     ]
@@ -74,6 +109,7 @@ def answer(found: Any) -> dict[str, Any]:
         "query": found.query.text,
         "effective_query": found.effective_query,
         "hits": hits,
+        "stages": [stage.label for stage in found.stages],
         "timings": dict(found.timings),
         "warnings": list(found.warnings),
     }

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import FileResponse
@@ -12,6 +13,7 @@ from ui.session import Context
 from ui.uploads import add_query_images
 from workbench.errors import WorkbenchError
 from workbench.workflows import corpus as corpora
+from workbench.workflows import images
 
 logger = logging.getLogger("workbench.ui")
 
@@ -56,7 +58,26 @@ def build_router(context: Context) -> APIRouter:
             return Response(PLACEHOLDER, media_type="image/svg+xml", headers=NOT_KEPT)
         return Response(made, media_type="image/webp", headers=KEPT)
 
+    @router.get("/media-query/{project}/{id}")
+    def query_media(project: str, id: str, size: Literal["thumb", "view", "full"] = "thumb") -> Response:
+        path = query_file(context, project, id)
+        shown: Size = "thumb" if size == "thumb" else "view"
+        try:
+            made = thumbnails.get((project, id, shown), path, shown)
+        except BadImage as error:
+            logger.info("query image %s cannot be shown: %s", id, error)
+            return Response(PLACEHOLDER, media_type="image/svg+xml", headers=NOT_KEPT)
+        return Response(made, media_type="image/webp", headers=KEPT)
+
     return router
+
+
+def query_file(context: Context, project: str, id: str) -> Path:
+    """The kept picture of a query. Raises 404 where there is no such project or picture."""
+    try:
+        return images.query_image(context.project(project), id)
+    except WorkbenchError as error:
+        raise HTTPException(404, str(error)) from error
 
 
 def image_file(context: Context, project: str, corpus_id: int, ordinal: int) -> Path:

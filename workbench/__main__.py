@@ -4,44 +4,17 @@ With `--json` a command prints exactly one JSON object on standard output. Error
 exit status is 1 for what the user can mend and 2 for wrong usage.
 """
 
-import json
 import sys
-import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
-from workbench.errors import BadInput, NotFound, WorkbenchError
-from workbench.project import Project, Workspace
-from workbench.specs import EncodeSpec, ImportSpec, IndexSpec, PipelineSpec, RetrieverSpec
+from workbench.cli import Asking, Call, guarded, run_job, search_answer, with_json_first
+from workbench.specs import EncodeSpec, ImportSpec, IndexSpec
+from workbench.types import Content
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-@dataclass
-class Call:
-    """What every command knows: the project's folder and how to print."""
-
-    folder: Path | None
-    json: bool
-
-    @property
-    def project(self) -> Project:
-        if self.folder is None:
-            raise BadInput("No project was named.", "Put --project DIR before the command.")
-        return Project.open(self.folder)
-
-    @property
-    def workspace(self) -> Workspace:
-        return Workspace(self.folder.parent if self.folder is not None else Path("projects"))
-
-    def answer(self, values: Mapping[str, Any], text: str) -> None:
-        """Print the one result: JSON for programs, a sentence or table for people."""
-        typer.echo(json.dumps(values, ensure_ascii=False) if self.json else text)
 
 
 @app.callback()
@@ -56,22 +29,6 @@ def main(
 
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Queue the job and end")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
-
-
-def run_job(
-    call: Call, kind: str, arguments: dict[str, Any], title: str, *, device: str = "cpu", wait: bool = True
-) -> dict[str, Any] | None:
-    """Queue a job and wait for its result, with a worker of our own where none runs; None with `--no-wait`."""
-    from workbench.jobs.waiting import run_to_end
-
-    workspace, name = call.workspace, call.project.name
-    if not wait:
-        from workbench.jobs import JobService
-
-        job = JobService(workspace.folder).enqueue(kind, name, arguments, title=title, device=device)
-        call.answer({"job": job}, f"Queued as job {job}. It runs when a worker is there: python -m workbench worker")
-        return None
-    return run_to_end(workspace.folder, kind, name, arguments, title=title, device=device)
 
 
 @app.command()
@@ -162,49 +119,49 @@ def search(
     context: typer.Context,
     text: str,
     corpus: Annotated[str, typer.Option(help="Corpus to search")],
-    pipeline: Annotated[Path | None, typer.Option(help="Pipeline as a JSON file")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image to search with; TEXT may then be empty")] = None,
+    pipeline: Annotated[str, typer.Option(help="Pipeline: a JSON file, or the name of one saved in the project")] = "",
     encoder: Annotated[str, typer.Option(help="Encoder of an embedding of the corpus")] = "",
     index: Annotated[str, typer.Option(help="exact, or the factory string of a built index")] = "exact",
+    reranker: Annotated[str, typer.Option(help="Reranker, after the encoder: catalogue name, hub id or folder")] = "",
+    depth: Annotated[int, typer.Option(help="Hits that the reranker scores again")] = 50,
     k: Annotated[int, typer.Option("-k", help="Number of hits")] = 10,
 ) -> None:
-    """Search a corpus and print the hits, best first."""
+    """Search a corpus with a text, an image or both, and print the hits, best first."""
+    from workbench.workflows.memory import apply_settings
     from workbench.workflows.search import search as run_search
 
     call: Call = context.obj
-    result = run_search(call.project, corpus, text, read_pipeline(pipeline, encoder, index), k)
-    hits = [
-        {
-            "rank": hit.rank,
-            "doc_id": hit.document.doc_id,
-            "score": hit.score,
-            "title": hit.document.title,
-            "stages": {name: {"rank": stage.rank, "score": stage.score} for name, stage in hit.stages.items()},
-        }
-        for hit in result.hits
-    ]
-    lines = [
-        f"{hit.rank:>3}  {hit.score:8.4f}  {hit.document.doc_id}  {(hit.document.title or hit.document.text)[:90]!s}"
-        for hit in result.hits
-    ]
-    lines.append(f"{len(hits)} hits in {result.timings['total']:.1f} ms")
-    call.answer({"hits": hits, "timings": dict(result.timings), "warnings": list(result.warnings)}, "\n".join(lines))
+    project = call.project
+    apply_settings(call.workspace.folder)
+    spec = Asking(pipeline, encoder, index, reranker, depth).spec(project)
+    query = Content(text)
+    if image is not None:
+        from workbench.workflows.images import query_image, store_query_image
+
+        query = Content(text, query_image(project, store_query_image(project, image.expanduser())))
+    call.answer(*search_answer(run_search(project, corpus, query, spec, k)))
 
 
-def read_pipeline(path: Path | None, encoder: str, index: str) -> PipelineSpec:
-    """The pipeline from a JSON file, or one retriever. Raises `BadInput` where the file cannot be read."""
-    if path is None:
-        if not encoder:
-            raise BadInput("Neither a pipeline nor an encoder was named.", "Give --encoder NAME or --pipeline FILE.")
-        return PipelineSpec((RetrieverSpec(encoder=encoder, index=index),))
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NotFound(f"The pipeline file {path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise BadInput(f"The pipeline file {path} is not JSON: {error}.") from error
-    if not isinstance(values, dict):
-        raise BadInput(f"The pipeline file {path} holds no JSON object.", 'Begin with {"retrievers": [...]}.')
-    return PipelineSpec.from_dict(values)
+@app.command()
+def bridge(
+    context: typer.Context,
+    corpus: str,
+    name: str,
+    image_encoder: Annotated[str, typer.Option(help="Encoder of the pictures")] = "efficientnet-lite0",
+    text_encoder: Annotated[str, typer.Option(help="Encoder of the captions")] = "minilm",
+    no_wait: NoWait = False,
+) -> None:
+    """Fit a map between two encoders on a corpus of captioned pictures: a model NAME for text and images."""
+    call: Call = context.obj
+    arguments = {"name": name, "corpus": corpus, "image_encoder": image_encoder, "text_encoder": text_encoder}
+    result = run_job(call, "bridge", arguments, f"Fit {name} on {corpus}", wait=not no_wait)
+    if result is not None:
+        text = (
+            f"{name}: fitted on {result['pictures']} pictures; of {result['held_out']} held out, their own text finds "
+            f"{result['recall_at_1']:.0%} first, {result['recall_at_10']:.0%} in the first ten."
+        )
+        call.answer(result, text)
 
 
 @app.command()
@@ -257,7 +214,7 @@ def worker(context: typer.Context, device: Device = "auto") -> None:
 
 @app.command()
 def models(context: typer.Context) -> None:
-    """List the encoders of the catalogue."""
+    """List the encoders and rerankers of the catalogue."""
     from workbench.catalogue import catalogue
 
     call: Call = context.obj
@@ -274,43 +231,11 @@ def models(context: typer.Context) -> None:
         for entry in catalogue()
     ]
     text = [
-        f"{row['name']:<28} {row['dim'] or '':>5}  {row['licence']:<12} {row['size_mb'] or 0:>6} MB  {row['title']}"
+        f"{row['name']:<28} {row['role']:<9} {row['dim'] or '':>5}  {row['licence']:<12} "
+        f"{row['size_mb'] or 0:>6} MB  {row['title']}"
         for row in rows
     ]
     call.answer({"models": rows}, "\n".join(text))
-
-
-def guarded(run: Callable[[], Any]) -> int:
-    """The one error boundary of the command line: exceptions become one line and an exit status."""
-    try:
-        status = run()
-        return status if isinstance(status, int) else 0
-    except typer.Exit as stop:
-        return stop.exit_code
-    except TyperException as error:
-        typer.echo(f"Usage: {error.format_message()} See python -m workbench --help.", err=True)
-        return 2
-    except WorkbenchError as error:
-        typer.echo(" ".join(str(error).split()), err=True)
-        return 1
-    except (KeyboardInterrupt, typer.Abort):
-        typer.echo("Interrupted.", err=True)
-        return 1
-    except Exception as error:  # noqa: BLE001 — the last boundary: a person gets a sentence, never a traceback
-        log = Path.cwd() / "workbench-error.log"
-        log.write_text(traceback.format_exc())
-        typer.echo(f"Unexpected {type(error).__name__}: {' '.join(str(error).split())} (details in {log})", err=True)
-        return 1
-
-
-def with_json_first(words: list[str]) -> list[str]:
-    """`--json` is welcome anywhere before a `--`: moved to the front, where it belongs."""
-    options = words[: words.index("--")] if "--" in words else words
-    return (
-        ["--json", *(word for word in options if word != "--json"), *words[len(options) :]]
-        if "--json" in options
-        else words
-    )
 
 
 if __name__ == "__main__":

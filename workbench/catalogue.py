@@ -26,6 +26,9 @@ from workbench.specs import (
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 CATALOGUE_FILE = Path(__file__).resolve().parents[1] / "assets" / "models.toml"
 
+IMAGE_TEXT_MODELS = ("clip", "siglip", "chinese_clip", "vision-text-dual-encoder")
+"""How transformers names the models with one space for images and text, their halves included."""
+
 
 @dataclass(frozen=True)
 class CatalogueEntry:
@@ -123,9 +126,26 @@ def resolve_encoder(name: str) -> EncoderSpec:
     raise unknown_name("encoder", name, encoders)
 
 
+def image_family(folder: Path) -> str:
+    """image-text or image where a folder's own files say that it reads images, else empty."""
+    config = read_json(folder / "config.json")
+    modules = {str(module.get("type", "")).rpartition(".")[2] for module in read_json(folder / "modules.json") or []}
+    if "CLIPModel" in modules or ("vision_config" in config and "text_config" in config):
+        return "image-text"
+    if str(config.get("model_type", "")).startswith(IMAGE_TEXT_MODELS):
+        return "image-text"
+    # What transformers' vision models share, and no text model has.
+    return "image" if "num_channels" in config and "vocab_size" not in config else ""
+
+
 def encoder_family(folder: Path) -> Mapping[str, Any]:
     """Kind and model of a folder as an encoder, by what its own files say; dense where they say nothing else."""
     found = {"model": str(folder)}
+    if (folder / "bridge.json").is_file():
+        return {"kind": "bridge", **found}
+    kind = image_family(folder)
+    if kind:
+        return {"kind": kind, **found}
     if any((folder / f"sparse_linear{suffix}").is_file() for suffix in (".pt", ".safetensors")):
         return {"kind": "bge-m3", **found}
     saved = read_json(folder / "config_sentence_transformers.json").get("model_type")
@@ -143,11 +163,13 @@ def resolve_reranker(name: str, options: Mapping[str, Any] = NO_OPTIONS) -> Rera
 
     A multi-vector encoder's name means late interaction over it. A folder's own files say its family; a hub id that is
     not in the catalogue is taken for a cross-encoder, unless the option `kind` says otherwise (as it may for any name).
+    With `kind` and what it runs (`model`, `encoder` or `endpoint`) among the options, the name is only a name.
     Raises `NotFound` listing the names, `BadInput` on an option that the family does not have.
     """
     kind = options.get("kind")
-    found = dict(_found_reranker(name))
-    if kind is not None and kind != found["kind"]:
+    whole = kind is not None and any(options.get(each) for each in ("model", "encoder", "endpoint"))
+    found = {"name": name, "kind": kind, "model": name} if whole else dict(_found_reranker(name))
+    if kind is not None and (whole or kind != found["kind"]):
         model = found.get("model") or found.get("encoder") or name
         found = {"name": name, "kind": kind, "encoder" if kind == "late-interaction" else "model": model}
     return reranker_spec({**found, **options})

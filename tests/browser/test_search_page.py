@@ -7,14 +7,14 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-ROWS = "#results .wb-row"
+ROWS = "#hits-0 .wb-row"
 TITLES = f"{ROWS} .wb-title"
 
 
 def settled(page) -> None:
     """Until the results are drawn and no search is running."""
-    page.wait_for_selector("#results .wb-row, #results .empty, #results .note, #results .wb-note")
-    page.wait_for_selector("#results .wb-listing:not([data-busy])")
+    page.wait_for_selector("#hits-0 .wb-row, #front .empty, #hits-0 .note, #hits-0 .wb-note")
+    page.wait_for_selector("#hits-0 .wb-listing:not([data-busy])", state="attached")
 
 
 def opened(page, site, **values: str) -> None:
@@ -50,7 +50,7 @@ def test_enter_searches_and_the_link_brings_the_view_back(page, site) -> None:
 
 def test_timings_and_scores_are_shown(page, site) -> None:
     opened(page, site, q="owl")
-    assert "total" in page.locator("#results .wb-facts").inner_text()
+    assert "total" in page.locator("#hits-0 .wb-facts").inner_text()
     assert float(page.locator(f"{ROWS} .wb-score b").first.inner_text()) > 0
 
 
@@ -98,15 +98,15 @@ def test_neighbours_and_the_way_back(page, site) -> None:
     opened(page, site, q="fish")
     page.locator(TITLES).first.click()
     page.locator("#document [data-act=nearest]").first.click()
-    page.wait_for_selector("#results .wb-near")
+    page.wait_for_selector("#hits-0 .wb-near")
     settled(page)
-    assert "Neighbours of" in page.locator("#results .wb-near").inner_text()
+    assert "Neighbours of" in page.locator("#hits-0 .wb-near").inner_text()
     source = parameters(page)["like"]
     assert source not in [row.get_attribute("data-ordinal") for row in page.locator(ROWS).all()]
     page.reload()
-    page.wait_for_selector("#results .wb-near")
-    page.locator("#results .wb-near [data-act=drop]").click()
-    page.wait_for_selector("#results .wb-near", state="detached")
+    page.wait_for_selector("#hits-0 .wb-near")
+    page.locator("#hits-0 .wb-near [data-act=drop]").click()
+    page.wait_for_selector("#hits-0 .wb-near", state="detached")
     page.wait_for_function("!location.search.includes('like=')")
 
 
@@ -128,12 +128,12 @@ def test_a_filter_narrows_the_hits_and_can_be_removed(page, site) -> None:
 
 def test_a_refused_search_says_why(page, site) -> None:
     opened(page, site, q="fish", filters=quote('[["nowhere","=",1]]'))
-    assert "nowhere" in page.locator("#results .note.bad").inner_text()
+    assert "nowhere" in page.locator("#hits-0 .note.bad").inner_text()
 
 
 def test_a_project_without_a_corpus_leads_to_the_import(page, site) -> None:
     page.goto(f"{site.url}/search?project=bare")
-    link = page.locator("#results .empty a")
+    link = page.locator("#front .empty a")
     link.wait_for()
     assert urlsplit(link.get_attribute("href")).path == "/corpus"
 
@@ -148,7 +148,7 @@ def test_one_button_makes_a_corpus_searchable(page, site, tmp_path) -> None:
     corpus.import_corpus(project, "fresh", source)
     try:
         page.goto(site.page("/search", corpus="fresh", q="cormorant"))
-        page.locator("#results [data-act=make]").click()
+        page.locator("#front [data-act=make]").click()
         page.wait_for_selector(ROWS, timeout=60_000)
         assert page.locator(f"{ROWS} .wb-text").first.inner_text() == "a lone cormorant"
     finally:

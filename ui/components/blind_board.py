@@ -21,15 +21,16 @@ BUTTONS = (
 
 
 def board_html(pairs: Sequence[Pair], frame: Frame, voted: Sequence[int], answer: str, reveal_link: str) -> str:
-    """The pair to vote on, and hidden behind it the next, so that it appears at once.
+    """The pair to vote on, and hidden behind it the next ones, so that they appear at once.
 
     `voted`: the numbers that are stored, in the order of the votes; `answer`: what this markup answers to (see
     assets/blind.mjs).
     """
-    total = pairs[0].total if pairs else 0
+    total = pairs[0].total if pairs else len(voted)
     sections = "".join(pair_html(pair, frame, len(voted) + n, reveal_link) for n, pair in enumerate(pairs))
+    sections = sections or done_html(total, reveal_link)
     saved = f"{len(voted)} of {total} saved" if voted else ""
-    wait = "<p class='bl-wait' hidden>One moment: the next pair is being searched…</p>"
+    wait = "<p class='bl-wait' hidden>One moment…</p>"
     return (
         f"<div class='wb-listing bl-board' data-voted='{','.join(map(str, voted))}' data-answer='{escape(answer)}' "
         f"data-saved='{saved}'>{sections}{wait}</div>"
@@ -56,6 +57,16 @@ def pair_html(pair: Pair, frame: Frame, done: int, reveal_link: str) -> str:
         f"{query_html(pair.query, frame)}<div class='bl-acts'>{buttons}{undo}</div></header>{note}"
         f"<div class='bl-sides'>{side_html('left', pair.left, pair.query, standing['right'], frame)}"
         f"{side_html('right', pair.right, pair.query, standing['left'], frame)}</div></section>"
+    )
+
+
+def done_html(total: int, reveal_link: str) -> str:
+    """All voted on: a last chance to take a vote back before the names are known."""
+    return (
+        f"<section class='empty bl-done' data-key='done'><h2>All {total} pairs are voted on</h2>"
+        "<p>Next come the names and the ranking. Until then a vote can be taken back.</p><div class='row'>"
+        f"<a class='btn primary' data-reveal href='{escape(reveal_link)}'>Reveal <kbd>Enter</kbd></a>"
+        "<button class='btn bl-undo' data-vote='undo'>Undo <kbd>u</kbd></button></div></section>"
     )
 
 

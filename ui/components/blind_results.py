@@ -57,7 +57,8 @@ def ranking_html(found: Results) -> str:
     return (
         "<section class='panel'><header><h2>Ranking</h2></header><div class='scroll'><table class='grid bl-ranking'>"
         "<tr><th class='num'>#</th><th>system</th><th><div class='bl-scale'><span>0 %</span>"
-        "<span>50 % · chance to win against the average</span><span>100 %</span></div></th><th class='num'>chance</th><th class='num'>points</th>"
+        "<span>50 % · chance to win against the average</span><span>100 %</span></div></th>"
+        "<th class='num'>chance</th><th class='num'>points</th>"
         "<th class='num'>won</th><th class='num'>lost</th><th class='num'>tied</th><th class='num'>both bad</th></tr>"
         f"{rows}</table></div><p class='bl-method dim'>{METHOD}</p></section>"
     )

@@ -82,7 +82,7 @@ def rounds_html(place: Place, rounds: Sequence[RoundInfo]) -> str:
         return ""
     rows = "".join(round_row(place, each) for each in rounds)
     everything = (
-        f"<a class='btn small facts' href='{escape(place.link('/blind', all='1'))}'>Ranking from all votes</a>"
+        f"<a class='btn small' href='{escape(place.link('/blind', all='1'))}'>Ranking from all votes</a>"
         if any(each.done for each in rounds)
         else ""
     )
@@ -94,8 +94,8 @@ def rounds_html(place: Place, rounds: Sequence[RoundInfo]) -> str:
 
 
 def round_row(place: Place, info: RoundInfo) -> str:
-    link = escape(place.link("/blind", session=info.id))
     over = info.done >= info.total
+    link = escape(place.link("/blind", session=info.id, reveal="1" if over else ""))
     return (
         f"<tr data-key='{escape(info.id)}'><td class='break'>{escape(info.name)}</td>"
         f"<td><span class='num'>{info.done} / {info.total}</span><span class='meter'>"

@@ -68,7 +68,7 @@ def editor_html(number: int, pipeline: PipelineSpec, choices: Choices) -> str:
     depth = f'<div class="wb-knobs">{depth}</div>' if pool else ""
     return (
         f'<div class="wb-editor"><div class="wb-retrievers">{rows}{add if len(pipeline.retrievers) < 8 else ""}</div>'
-        f"{fusion_html(number, pipeline, choices) if several else ''}{rerank_html(number, pipeline, choices)}"
+        f"{fusion_html(number, pipeline) if several else ''}{rerank_html(number, pipeline, choices)}"
         f"{depth}</div>"
     )
 
@@ -109,7 +109,7 @@ def settings_html(number: int, at: int, retriever: RetrieverSpec, choices: Choic
         banks = {"": "off", "@titles": "documents' titles", **{name: name for name in choices.banks}}
         parts.append(
             f'<label title="QB-Norm: lowers documents that are near to every query (hubs), measured with a bank of '
-            f'queries">hub correction <select data-change="set" data-path="{path}.query_bank" data-column="{number}">'
+            f'queries">hub correction <select data-change="set" data-field="{path}.query_bank" data-column="{number}">'
             f"{named_options(banks, retriever.query_bank)}</select></label>"
         )
         if retriever.query_bank:
@@ -123,20 +123,20 @@ def settings_html(number: int, at: int, retriever: RetrieverSpec, choices: Choic
     )
 
 
-def fusion_html(number: int, pipeline: PipelineSpec, choices: Choices) -> str:
+def fusion_html(number: int, pipeline: PipelineSpec) -> str:
     fusion = pipeline.fusion or FusionSpec()
-    methods = [name for name in METHODS if name != "m3" or one_m3(pipeline, choices) or fusion.method == "m3"]
+    methods = [name for name in METHODS if name != "m3" or one_m3(pipeline) or fusion.method == "m3"]
     chosen = options({name: METHODS[name] for name in methods}, fusion.method)
     parts = [
         f'<label class="wb-first" title="{escape(RAW_HINT)}">fusion <select data-change="set" '
-        f'data-path="fusion.method" data-column="{number}">{chosen}</select></label>'
+        f'data-field="fusion.method" data-column="{number}">{chosen}</select></label>'
     ]
     if fusion.method == "rrf":
         hint = "1 / (k + rank): the larger, the less the first ranks count more than the next"
         parts.append(number_field(number, "fusion.k", "k", fusion.k, hint, 0, 10_000))
         parts.append(
             '<label title="The number of the first rank: most count from 1, Qdrant and Chroma from 0">first rank '
-            f'<select data-change="set" data-path="fusion.origin" data-column="{number}">'
+            f'<select data-change="set" data-field="fusion.origin" data-column="{number}">'
             f"{options(('1', '0'), str(fusion.origin))}</select></label>"
         )
     parts.append(f'<span class="wb-why" tabindex="0" title="{escape(RAW_HINT)}">why no average?</span>')
@@ -152,7 +152,7 @@ def rerank_html(number: int, pipeline: PipelineSpec, choices: Choices) -> str:
     if name not in named:
         named[name] = name
     parts = [
-        f'<label class="wb-first">rerank <select data-change="set" data-path="reranker.name" data-column="{number}">'
+        f'<label class="wb-first">rerank <select data-change="set" data-field="reranker.name" data-column="{number}">'
         f"{named_options(named, name)}</select></label>"
     ]
     more = text_field(number, "reranker.name", "hub id or folder", "" if choices.entry(name) else name)
@@ -241,7 +241,7 @@ def changed_reranker(reranker: RerankSpec | None, path: str, text: str, choices:
         return replace(reranker, depth=entered(RerankSpec, "depth", text))
     name = path.removeprefix("options.")
     entry = choices.entry(reranker.name)
-    if entry is None or name not in {item.name for item in fields(entry.spec)}:
+    if entry is None or name not in {item.name for item in fields(entry.spec)} - set(FIXED):
         raise BadInput(f"This reranker has no option “{name[:60]}”.")
     given = {key: value for key, value in reranker.options.items() if key != name}
     if text.strip():
@@ -288,19 +288,18 @@ def settings_label(pipeline: PipelineSpec) -> str:
     return clip(" · ".join(parts), 120)
 
 
-def one_m3(pipeline: PipelineSpec, choices: Choices) -> bool:
-    """Whether the retrievers are different outputs of one BGE-M3: names that differ after the last “-” or “:” only."""
+def one_m3(pipeline: PipelineSpec) -> bool:
+    """Whether the retrievers are different outputs of one BGE-M3: “name”, “name:sparse”, “name:multi”."""
     names = [each.encoder for each in pipeline.retrievers]
-    stems = {name.rpartition(":")[0] or name.rpartition("-")[0] for name in names}
-    outputs = [choices.output(each) for each in pipeline.retrievers]
-    return len(stems) == 1 and "m3" in stems.pop() and len(set(outputs)) == len(names) > 1
+    stems = {name.removesuffix(":sparse").removesuffix(":multi") for name in names}
+    return len(stems) == 1 and len(set(names)) == len(names) > 1
 
 
 def number_field(number: int, path: str, label: str, value: float | None, hint: str, low: float, high: float) -> str:
     shown = "" if value is None else f"{value:g}"
     return (
         f'<label title="{escape(hint)}" data-key="{path} {shown}">{escape(label)} <input type="number" step="any" '
-        f'min="{low:g}" max="{high:g}" value="{shown}" placeholder="default" data-change="set" data-path="{path}" '
+        f'min="{low:g}" max="{high:g}" value="{shown}" placeholder="default" data-change="set" data-field="{path}" '
         f'data-column="{number}"></label>'
     )
 
@@ -309,7 +308,7 @@ def text_field(number: int, path: str, label: str, value: str, usual: str = "", 
     return (
         f'<label title="{escape(hint)}" data-key="{escape(path)} {escape(value)}">{escape(label)} <input type="text" '
         f'value="{escape(value)}" placeholder="{escape(clip(usual, 40))}" data-change="set" '
-        f'data-path="{escape(path)}" data-column="{number}"></label>'
+        f'data-field="{escape(path)}" data-column="{number}"></label>'
     )
 
 

@@ -30,7 +30,7 @@ def compare(elem_id: str, agree: Callable[[Any], Any]) -> gr.HTML:
 
 
 def tuned(elem_id: str, **options: Any) -> gr.HTML:
-    """A `live` region with sliders: `data-tune="path"` sends `tune` events, `path` and `value`, while it moves."""
+    """A `live` region with sliders: `data-tune="field"` sends `tune` events, `field` and `value`, while it moves."""
     region = live(elem_id, **options)
     region.js_on_load = (
         f"{SCRIPT} import('{asset_url('compare.mjs')}').then(m => m.tune(element, data => trigger('tune', data)));"

@@ -60,11 +60,12 @@ def matches_table(terms: Sequence["TermWeight"], score: float) -> str:
 
 def term_row(each: "TermWeight", share: float) -> str:
     width = max(0.0, min(100.0, share))
+    percent = "< 1 %" if 0 < share < 0.5 else f"{share:.0f} %"
     told = escape(f"{clip(each.term, 80)}: {each.query:.4g} × {each.document:.4g} = {each.product:.4g}")
     return (
         f'<tr style="--w:{width:.1f}%" title="{told}"><td><bdi>{escape(clip(each.term, 60))}</bdi></td>'
         f'<td class="wb-num wb-dim">{number(each.query)} × {number(each.document)}</td>'
-        f'<td class="wb-num"><b>{number(each.product)}</b></td><td class="wb-num">{share:.0f} %</td></tr>'
+        f'<td class="wb-num"><b>{number(each.product)}</b></td><td class="wb-num">{escape(percent)}</td></tr>'
     )
 
 

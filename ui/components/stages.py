@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from workbench.workflows.search import StageResult
 
 WIDTH, HEIGHT, MARGIN = 80, 18, 3
-DEEPEST = 50
+DEEPEST = 30
 """The rank at the foot of a trace; deeper ones stay there. The same for every hit, so that lines can be compared."""
 NEGLIGIBLE = 0.05
 """Milliseconds below which a stage is not worth a place in the line."""

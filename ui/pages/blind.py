@@ -15,7 +15,7 @@ from ui.components.figures import several
 from ui.components.live import SCRIPT, go, live, show
 from ui.components.navigation import navigation
 from ui.components.results import Frame
-from ui.components.text import whole
+from ui.components.text import escape, whole
 from ui.handlers import explain, fields, on, on_load, problem, said, warn
 from ui.session import Context, Place
 from workbench.errors import BadInput, NotFound
@@ -24,8 +24,8 @@ from workbench.workflows import blind, revealing
 from workbench.workflows import corpus as corpora
 
 TITLE, PATH = "Blind", "/blind"
-AHEAD = 2
-"""Pairs sent to the browser: the one to vote on, and the next."""
+AHEAD = 3
+"""Pairs sent to the browser: the one to vote on, and the next ones, searched while a person reads."""
 
 
 def build(context: Context) -> None:
@@ -46,14 +46,14 @@ def build(context: Context) -> None:
         action = said(event, "do")
         if action == "start":
             return start(project, place, fields(event))
-        if action not in ("vote", "undo"):
+        if action not in ("vote", "undo", "look"):
             raise BadInput(f"There is no action “{action[:40]}” on this page.")
         session = place.query.get("session", "")
         answer = said(event, "answer")[:40]
         try:
             if action == "undo":
                 blind.undo(project, session)
-            else:
+            elif action == "vote":
                 choice: Any = said(event, "choice")
                 blind.vote(project, session, whole(event, "number"), choice, said(event, "annotator")[:60])
         except Exception as error:  # noqa: BLE001 — explain() logs it; the pair is drawn again, as it was not stored
@@ -79,7 +79,7 @@ def page(context: Context, place: Place) -> str:
 
 
 def back(place: Place) -> str:
-    return f"<p class='row top'><a class='btn' href='{place.link(PATH)}'>To the Blind page</a></p>"
+    return f"<p class='row top'><a class='btn' href='{escape(place.link(PATH))}'>To the Blind page</a></p>"
 
 
 def setup(project: Project, place: Place, wrong: tuple[str, str] | None = None) -> str:
@@ -120,12 +120,10 @@ def count_of(text: str) -> int:
 
 
 def play(project: Project, place: Place, session: str, answer: str = "") -> str:
-    """The next pairs of a round, or its outcome where all are voted on. Raises `NotFound`."""
+    """The next pairs of a round, or the way to its outcome where all are voted on. Raises `NotFound`."""
     played = blind.open_round(project, session)
     voted = blind.voted_numbers(project, session)
     left = [n for n in range(1, len(played) + 1) if n not in set(voted)][:AHEAD]
-    if not left:
-        return outcome(project, place, session)
     pairs = [blind.pair_of(project, played, number) for number in left]
     info = corpora.get_corpus(project, played.corpus)
     frame = Frame(project.name, info.id, info.has_images)

@@ -320,7 +320,7 @@ class SearchPage:
         if action == "drop":
             return Column(editor.without_retriever(pipeline, whole(event, "index")))
         if action == "set":
-            return Column(editor.changed(pipeline, said(event, "path"), value, self.choices(project, place.corpus)))
+            return Column(editor.changed(pipeline, said(event, "field"), value, self.choices(project, place.corpus)))
         return column
 
     def tune_column(self, values: dict[Any, Any], event: gr.EventData, request: gr.Request) -> tuple[Any, Any, Any]:
@@ -328,7 +328,7 @@ class SearchPage:
         _, place, view = self.here(values, request)
         n = whole(event, "column")
         column = view.columns[n] if n < len(view.columns) else view.columns[-1]
-        pipeline = editor.changed(column.pipeline, said(event, "path"), said(event, "value"), Choices())
+        pipeline = editor.changed(column.pipeline, said(event, "field"), said(event, "value"), Choices())
         view = replace(view, columns=cols.swapped(view.columns, n, Column(pipeline)))
         link = view.link(place)
         found = self.search(ticket(link, n), request) if view.asks else gr.skip()

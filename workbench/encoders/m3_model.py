@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 from workbench.checkpoints import (
     Located,
     file_hash,
+    folder_revision,
     hub_snapshot,
     load_failure,
     locate,
@@ -180,8 +181,7 @@ def linear(spec: M3Spec, file: Path, dtype: torch.dtype) -> torch.nn.Linear:
 
 def revision_of(spec: M3Spec, located: Located, files: list[Path]) -> str:
     """The hub's commit, else a hash over the local files, those of the heads among them."""
-    revision = found_revision(located, hub_snapshot(spec.model, spec.revision), spec.revision)
     if located.folder is None:
-        return revision
-    whole = "\n".join([revision, *(file_hash(file) for file in files)])
+        return found_revision(located, hub_snapshot(spec.model, spec.revision), spec.revision)
+    whole = "\n".join([folder_revision(located.folder), *(file_hash(file) for file in files)])
     return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()[:40]}"

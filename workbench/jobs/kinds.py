@@ -65,6 +65,7 @@ KINDS: dict[str, Kind] = {
     "queries": Kind("workbench.workflows.corpus:import_queries", {"path": _path, "qrels": _path}),
     "encode": Kind("workbench.workflows.encode:encode_corpus", {"spec": _encode_spec}),
     "index": Kind("workbench.workflows.index:build_index", {"spec": _index_spec}),
+    "bridge": Kind("workbench.workflows.bridge:fit_bridge"),
     "demo": Kind("workbench.workflows.demo:build_demo"),
 }
 

@@ -20,10 +20,10 @@ Tick = Callable[[], None]
 
 QUERY_TOKENS = 256
 """Most tokens (at an endpoint: words) of a query; it stands in the prompt twice."""
-AROUND = 200
-"""Tokens of a prompt's own words, no less than they take, and of the chat around them."""
 NAME_TOKENS = 6
-"""Tokens of an identifier, with its brackets and the line's end, or with the sign between two in the answer."""
+"""Tokens of an identifier in the answer, with its brackets and the sign to the next."""
+JOIN_TOKENS = 2
+"""Tokens more that a text may take inside of the prompt than alone."""
 
 
 class Asker(Protocol):
@@ -69,11 +69,11 @@ class RemoteModel:
         return f"{SYSTEM}\n\n{prompt}", answer, read_order(answer, len(passages))
 
     def describe(self) -> dict[str, Any]:
-        return {"endpoint": self._endpoint.address, "passage_words": self.passage_tokens}
+        return {"endpoint": self._endpoint.address, "passage_words": self.passage_tokens, "versions": {}}
 
 
 class LocalModel:
-    """A causal model that runs here: it writes the order, or (FIRST) only says how likely each identifier comes first."""
+    """A causal model that runs here: it writes the order, or (FIRST) tells how likely each identifier comes first."""
 
     def __init__(self, spec: ListwiseSpec, run: EncodeSpec) -> None:
         """Raises `NotFound` or `BadInput` where it cannot be loaded, or cannot read such a window."""
@@ -89,22 +89,23 @@ class LocalModel:
         if spec.first_token and any(len(words.of(letter)) > 1 for letter in LETTERS[: spec.window]):
             raise BadInput(f"The tokenizer of “{spec.model}” cuts letters up.", "Switch first_token off.")
         self.warnings: list[str] = []
-        self.passage_tokens = self._fitting(spec)
         tokenizer = words.tokenizer
         self._chat = bool(getattr(tokenizer, "chat_template", None))
-        specials = sorted(set(tokenizer.all_special_tokens), key=len, reverse=True)
-        self._specials = re.compile("|".join(map(re.escape, specials)) or r"(?!)")
         if not self._chat:
             self.warnings.append(f"“{spec.model}” has no chat template: the question is put to it as plain text.")
+        specials = sorted(set(tokenizer.all_special_tokens), key=len, reverse=True)
+        self._specials = re.compile("|".join(map(re.escape, specials)) or r"(?!)")
+        self.passage_tokens = self._fitting(spec)
 
     def _fitting(self, spec: ListwiseSpec) -> int:
         """Tokens of a passage such that a whole window and its answer fit the model. Raises `BadInput` below 8."""
         limit = self.causal.limit
         if limit is None:
             return spec.passage_tokens
-        answer = 1 if self._first else NAME_TOKENS * spec.window
-        # A query takes at most 1/8 of what the model reads, twice.
-        room = (limit - AROUND - 2 * self._query_tokens() - answer) // spec.window - NAME_TOKENS
+        empty = len(self.causal.words.of(self._framed(window_prompt("", [""] * spec.window, self._first))))
+        answer = 1 if self._first else answer_tokens(spec.window)
+        asked = 2 * (self._query_tokens() + JOIN_TOKENS)
+        room = (limit - empty - asked - answer) // spec.window - JOIN_TOKENS
         if room < min(8, spec.passage_tokens):
             raise BadInput(
                 f"A window of {spec.window} documents does not fit “{spec.model}”, which reads {limit} tokens.",
@@ -117,6 +118,7 @@ class LocalModel:
         return min(room, spec.passage_tokens)
 
     def _query_tokens(self) -> int:
+        """Most tokens of a query: at most an eighth of what the model reads, as it stands in the prompt twice."""
         return QUERY_TOKENS if self.causal.limit is None else min(QUERY_TOKENS, self.causal.limit // 8)
 
     def cut(self, texts: Sequence[str], limit: int) -> list[str]:
@@ -174,7 +176,7 @@ class LocalModel:
         own = getattr(causal.model, "generation_config", None)
         end = getattr(own, "eos_token_id", None) or words.tokenizer.eos_token_id
         config = GenerationConfig(
-            do_sample=False, max_new_tokens=NAME_TOKENS * count + 8, eos_token_id=end, pad_token_id=words.pad
+            do_sample=False, max_new_tokens=answer_tokens(count), eos_token_id=end, pad_token_id=words.pad
         )
 
         def watch(ids: torch.Tensor, scores: Any, **more: Any) -> torch.Tensor:
@@ -202,3 +204,8 @@ class LocalModel:
             "decoding": "first token" if self._first else "greedy",
             **self.causal.described(),
         }
+
+
+def answer_tokens(count: int) -> int:
+    """Tokens that an order of `count` documents may take."""
+    return NAME_TOKENS * count + 8

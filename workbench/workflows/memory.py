@@ -11,7 +11,7 @@ from workbench.vectors import write_durably
 from workbench.workflows.kept import kept
 
 LIMIT = "memory_mb"
-LEAST_MB, MOST_MB = 64, 4 << 20
+LEAST_MB, MOST_MB = 64, 1 << 20
 
 
 def in_memory() -> list[tuple[str, int]]:

@@ -94,7 +94,7 @@ async function agreement(state, columns, rankings) {
 
 function hover(state, target) {
   const row = target instanceof Element ? target.closest(".wb-col .wb-row") : null;
-  twin(state, row ? row.dataset.ordinal : "");
+  twin(state, row && state.stage.dataset.columns > 1 ? row.dataset.ordinal : "");
 }
 
 function twin(state, ordinal) {
@@ -147,6 +147,14 @@ function drawLines(state, on = wantsLines()) {
   state.lines.replaceChildren(...paths);
 }
 
+// The document lies over the columns on the side away from the one in hand.
+export function drawerAway(element) {
+  const column = element.closest(".wb-col");
+  if (!column) return;
+  const { left, width } = column.getBoundingClientRect();
+  column.closest(".wb-stage").dataset.drawer = left + width / 2 > innerWidth / 2 ? "left" : "right";
+}
+
 // ── sliders that act while they move ──────────────────────────────────────────────────────────────────────────────
 
 const EVERY = 60; // milliseconds
@@ -164,6 +172,12 @@ export function tune(element, send) {
       last = performance.now();
       send({ field: slider.dataset.tune, value: slider.value, column: slider.dataset.column || "" });
     }, Math.max(0, EVERY - (performance.now() - last)));
+  });
+  // A panel opens elsewhere: nothing here is drawn again that would close the menu.
+  element.addEventListener("click", (event) => {
+    if (!(event.target instanceof Element) || !event.target.closest("[data-do=panel]")) return;
+    event.target.closest("details.menu")?.removeAttribute("open");
+    drawerAway(element);
   });
   // “edit…” in the list of pipelines opens the editor; the choice stays what it was.
   element.addEventListener("change", (event) => {

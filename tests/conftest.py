@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from model_fixtures import make_tiny_model
+from model_fixtures import make_tiny_m3, make_tiny_model, make_tiny_multi, make_tiny_sparse
 
 from workbench.project import Project
 
@@ -28,6 +28,24 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny random BERT encoder: 32 dimensions, mean pooling, 48 tokens, no prompts."""
     return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random SPLADE encoder."""
+    return make_tiny_sparse(tmp_path_factory.mktemp("models") / "tiny-sparse")
+
+
+@pytest.fixture(scope="session")
+def tiny_multi(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random late-interaction encoder: 8 dimensions, prompts, two skipped words."""
+    return make_tiny_multi(tmp_path_factory.mktemp("models") / "tiny-multi")
+
+
+@pytest.fixture(scope="session")
+def tiny_m3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random XLM-R with BGE-M3's heads."""
+    return make_tiny_m3(tmp_path_factory.mktemp("models") / "tiny-m3")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from ui.components.column_editor import (
     with_retriever,
     without_retriever,
 )
-from ui.components.columns import chosen_value, first_columns, fitted, head_html, plain
+from ui.components.columns import chosen_value, first_columns, fitted, head_html, plain, that_read_pictures
 from ui.components.compare import agree, ticket
 from ui.forms import entered
 from workbench.errors import BadInput
@@ -46,7 +46,15 @@ def test_a_first_visitor_sees_words_meaning_and_both() -> None:
     assert [pipeline_label(each.pipeline) for each in first_columns([BM25])] == ["bm25"]
     assert [each.encoder for each in first_columns([GIVEN])] == ["given"]
     assert first_columns([]) == ()
-    assert [each.encoder for each in first_columns([BM25, MINILM, CLIP], pictures=True)] == ["clip"]
+    assert [each.encoder for each in first_columns([CLIP, BM25, MINILM])] == ["bm25", "minilm", "clip"]
+
+
+def test_a_picture_is_searched_with_what_reads_pictures() -> None:
+    shown = first_columns([BM25, MINILM])
+    assert [each.encoder for each in that_read_pictures(shown, [BM25, MINILM, CLIP])] == ["clip"]
+    assert that_read_pictures(shown, [BM25, MINILM]) == shown
+    mixed = (Column(BOTH), Column(plain("clip", "exact")))
+    assert that_read_pictures(mixed, [BM25, MINILM, CLIP]) == mixed
 
 
 def test_a_lone_system_that_is_missing_is_replaced_and_named() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from workbench.specs import FusionSpec, PipelineSpec, RerankSpec, RetrieverSpec
 from workbench.types import Content
 from workbench.vectors import ShardFolder, ragged_arrays
 from workbench.workflows import reranking, retrieving
-from workbench.workflows.depths import depth_effects, ndcg
+from workbench.workflows.depths import depth_effects, judgments_of, ndcg
 from workbench.workflows.encode import encode_corpus
 from workbench.workflows.explaining import explain
 from workbench.workflows.queries import import_queries
@@ -245,6 +246,16 @@ def test_the_candidates_are_those_of_the_search(project, judge):
     assert effect.moved_in == len(
         {hit.document.ordinal for hit in found.hits} - set(found.stages[2].ranking.ordinals[:3].tolist())
     )
+
+
+def test_judgments_are_of_this_very_text(project):
+    info = corpora.find(project.db, "topics")
+    found = judgments_of(project, info, Content("water"))
+    assert {ordinal: relevance for ordinal, relevance in found.items() if ordinal >= 0} == {28: 2, 1: 1}
+    # The document that the corpus lacks counts in the ideal order, and is no document of it.
+    assert [relevance for ordinal, relevance in found.items() if ordinal < 0] == [1]
+    for other in (Content("Water"), Content("bread"), Content(image=Path("x.png")), Content("water", Path("x.png"))):
+        assert judgments_of(project, info, other) == {}
 
 
 def test_ndcg_by_hand():

@@ -469,3 +469,77 @@ class TestGGUF:
         with pytest.raises(WorkbenchError, match=r"m\.gguf"):
             open_llm(tmp_path, gguf_file="m.gguf")
         assert list((tmp_path / "cache" / "models").iterdir()) == []
+
+    def test_a_file_becomes_a_folder_once(self, tmp_path, monkeypatch):
+        """A llama written as GGUF in float32: the reranker scores as the same weights in bfloat16 do."""
+        pytest.importorskip("gguf")
+        pytest.importorskip("accelerate")
+        monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+        source = make_causal(tmp_path / "plain")
+        (tmp_path / "packed").mkdir()
+        write_gguf(source, tmp_path / "packed" / "m.gguf")
+        scores = open_llm(tmp_path / "packed", gguf_file="m.gguf").rerank(QUERY, DOCUMENTS).scores
+        rounded = {k: v.bfloat16().float() for k, v in load_file(source / "model.safetensors").items()}
+        save_file(rounded, source / "model.safetensors", metadata={"format": "pt"})
+        np.testing.assert_allclose(scores, open_llm(source).rerank(QUERY, DOCUMENTS).scores, rtol=1e-3, atol=1e-3)
+        (folder,) = (tmp_path / "cache" / "models").iterdir()
+        assert load_file(folder / "model.safetensors")["model.norm.weight"].dtype == torch.bfloat16
+        # The second time nothing is converted, and neither package is needed.
+        monkeypatch.setattr(gguf, "write_dequantised", None)
+        monkeypatch.setattr(gguf.importlib.util, "find_spec", lambda name: None)
+        again = open_llm(tmp_path / "packed", gguf_file="m.gguf")
+        np.testing.assert_array_equal(again.rerank(QUERY, DOCUMENTS).scores, scores)
+        assert again.describe()["gguf_file"] == "m.gguf"
+
+    def test_a_cache_that_cannot_be_written(self, tmp_path, monkeypatch):
+        pytest.importorskip("gguf")
+        pytest.importorskip("accelerate")
+        (tmp_path / "m.gguf").write_bytes(b"GGUF")
+        (tmp_path / "cache").write_text("a file")
+        monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+        with pytest.raises(WorkbenchError, match="could not be written"):
+            open_llm(tmp_path, gguf_file="m.gguf")
+
+
+def write_gguf(source, path):
+    """The llama in folder `source` as a GGUF file: names, and the order of rotary rows, as llama.cpp has them."""
+    from gguf import GGUFWriter, TokenType
+
+    config = json.loads((source / "config.json").read_text())
+    tokens = json.loads((source / "tokenizer.json").read_text())["model"]
+    heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
+    writer = GGUFWriter(path, "llama")
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(32)
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(groups)
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_freq_base(10000.0)
+    writer.add_vocab_size(config["vocab_size"])
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(sorted(tokens["vocab"], key=tokens["vocab"].get))
+    kinds = [TokenType.CONTROL if n < 6 else TokenType.NORMAL for n in range(config["vocab_size"])]
+    writer.add_token_types(kinds)
+    writer.add_token_merges([" ".join(each) for each in tokens["merges"]])
+    writer.add_bos_token_id(2)
+    writer.add_eos_token_id(3)
+    writer.add_pad_token_id(0)
+    names = {"embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+    parts = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+             "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+             "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm",
+             "post_attention_layernorm": "ffn_norm"}  # fmt: skip
+    for name, weight in load_file(source / "model.safetensors").items():
+        new = name.replace("model.embed_tokens", "embed_tokens").replace("model.layers", "blk")
+        for old, short in {**names, **parts}.items():
+            new = new.replace(old, short)
+        if "attn_q" in new or "attn_k" in new:
+            count = heads if "attn_q" in new else groups
+            weight = weight.reshape(count, 2, weight.shape[0] // count // 2, 32).swapaxes(1, 2).reshape(weight.shape)
+        writer.add_tensor(new, weight.float().contiguous().numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

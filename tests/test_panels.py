@@ -2,17 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from fastapi import APIRouter, FastAPI
-from fastapi.testclient import TestClient
 from test_results import EVIL, SAFE_TAGS, Parsed
 
-from ui import uploads
 from ui.components.depth_chart import depth_html
 from ui.components.explanation import asked, explanation_html, words_of
 from ui.components.heat import gaps, heat_html
@@ -377,71 +373,3 @@ def test_memory_shows_use_and_limit_and_who_leaves_first() -> None:
 def test_a_memory_limit_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="not a number of megabytes"):
         limit_memory(SimpleNamespace(), text)  # type: ignore[arg-type]
-
-
-# ── the picture of a query ───────────────────────────────────────────────────────────────────────────────────────────
-
-PLAIN = {"content-type": uploads.PLAIN}
-
-
-@pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    """The route alone; a body that begins with PNG is taken, any other refused."""
-
-    def store(context: object, project: str, body: bytes) -> str:
-        if not body.startswith(b"PNG"):
-            raise BadInput("The file is no picture.", "Choose a PNG.")
-        return f"{project}-{len(body)}"
-
-    monkeypatch.setattr(uploads, "store", store)
-    monkeypatch.setattr(uploads, "MAX_BYTES", 1000)
-    router, app = APIRouter(), FastAPI()
-    uploads.add_query_images(router, SimpleNamespace())  # type: ignore[arg-type]
-    app.include_router(router)
-    return TestClient(app, base_url="http://127.0.0.1:7860")
-
-
-def test_a_picture_is_taken_and_its_id_told(client: TestClient) -> None:
-    answer = client.post("/query-image/demo", content=b"PNG" + b"x" * 7, headers=PLAIN)
-    assert (answer.status_code, answer.json()) == (200, {"id": "demo-10"})
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [(b"", "empty file"), (b"text", "no picture"), (b"PNG" + b"x" * 2000, "larger than 1000 B")],
-)
-def test_a_bad_picture_is_refused_with_a_sentence(client: TestClient, body: bytes, words: str) -> None:
-    answer = client.post("/query-image/demo", content=body, headers=PLAIN)
-    assert answer.status_code == 400 and words in answer.json()["message"] and answer.json()["hint"]
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"origin": "http://evil.example"},
-        {"origin": "http://127.0.0.1:9999"},
-        {"origin": "null"},
-        {"sec-fetch-site": "cross-site"},
-        {"content-type": "multipart/form-data"},
-        {"content-type": "text/plain"},
-    ],
-)
-def test_other_sites_cannot_send_pictures(client: TestClient, headers: dict[str, str]) -> None:
-    answer = client.post("/query-image/demo", content=b"PNG1", headers={**PLAIN, **headers})
-    assert answer.status_code == 403
-
-
-def test_our_own_pages_can(client: TestClient) -> None:
-    own = {**PLAIN, "origin": "http://127.0.0.1:7860", "sec-fetch-site": "same-origin"}
-    assert client.post("/query-image/demo", content=b"PNG1", headers=own).status_code == 200
-
-
-def test_an_unexpected_failure_keeps_its_details_to_the_log(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(*_: object) -> str:
-        raise OSError(f"disk {Path('/secret')}")
-
-    monkeypatch.setattr(uploads, "store", broken)
-    answer = client.post("/query-image/demo", content=b"PNG1", headers=PLAIN)
-    assert answer.status_code == 500 and "secret" not in answer.text and "secret" in caplog.text

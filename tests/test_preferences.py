@@ -64,6 +64,26 @@ def test_a_thousand_to_none_is_found_too():
     assert theta[0] - theta[1] == pytest.approx(np.log(1000.5 / 0.5), rel=1e-9)
 
 
+def test_lopsided_votes_on_which_a_whole_step_of_newton_runs_away():
+    wins = np.zeros((6, 6))
+    for i, j, number in [
+        (0, 3, 194),
+        (1, 3, 2),
+        (2, 1, 5134),
+        (3, 0, 3),
+        (4, 1, 2218),
+        (5, 2, 4343),
+        (5, 3, 899),
+        (5, 4, 4719),
+    ]:
+        wins[i, j] = number
+    wins += prior(6)
+    theta = bradley_terry(wins)
+    expected = (wins + wins.T) / (1 + np.exp(theta[None, :] - theta[:, None]))
+    # At the maximum every system has as many wins as the model expects.
+    assert expected.sum(1) == pytest.approx(wins.sum(1), rel=1e-8)
+
+
 def test_the_prior_is_one_tied_vote_a_system():
     assert prior(2).tolist() == [[0, 0.5], [0.5, 0]]
     assert (prior(4) + prior(4).T).sum(1) == pytest.approx(np.ones(4))

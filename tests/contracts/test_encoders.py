@@ -12,7 +12,8 @@ from scipy import sparse
 from workbench.encoders import ENCODERS
 from workbench.encoders.base import Encoder
 from workbench.errors import Cancelled
-from workbench.specs import BM25Spec, DenseSpec, EncoderSpec, EncodeSpec
+from workbench.ragged import Ragged
+from workbench.specs import BM25Spec, DenseSpec, EncoderSpec, EncodeSpec, M3Spec, MultiVectorSpec, SparseSpec
 
 RUN = EncodeSpec(device="cpu", dtype="float32")
 VOCABULARY = "cat dog river mountain city music bread water light red blue green search index vector"
@@ -20,13 +21,30 @@ WORDS = VOCABULARY.split()
 TEXTS = [" ".join(random.Random(n).choices(WORDS, k=1 + n % 9)) for n in range(30)]
 
 
-@pytest.fixture(params=ENCODERS.names())
+FORMS = {"dense": np.ndarray, "sparse": sparse.csr_matrix, "multi": Ragged}
+LONGEST = 100
+"""Tokens that no text of a tiny model reaches, so that ragged rows can be compared as one array."""
+
+
+@pytest.fixture(params=[*ENCODERS.names(), "bge-m3:sparse", "bge-m3:multi"])
 def spec(request: pytest.FixtureRequest, tiny_model: Path) -> EncoderSpec:
     """The spec under which each family is tried; a new family adds its own here."""
-    return {
-        "dense": DenseSpec(name="tiny", model=str(tiny_model), query_prompt="query : "),
-        "bm25": BM25Spec(),
-    }[request.param]
+
+    def folder(name: str) -> str:
+        return str(request.getfixturevalue(name))
+
+    made = {
+        "dense": lambda: DenseSpec(name="tiny", model=str(tiny_model), query_prompt="query : "),
+        "bm25": lambda: BM25Spec(),
+        "sparse": lambda: SparseSpec(name="tiny", model=folder("tiny_sparse"), max_terms=40),
+        "multi-vector": lambda: MultiVectorSpec(name="tiny", model=folder("tiny_multi")),
+        "bge-m3": lambda: M3Spec(name="tiny", model=folder("tiny_m3")),
+        "bge-m3:sparse": lambda: M3Spec(name="tiny", model=folder("tiny_m3"), output="sparse"),
+        "bge-m3:multi": lambda: M3Spec(name="tiny", model=folder("tiny_m3"), output="multi"),
+    }
+    if request.param not in made:
+        pytest.skip(f"{request.param} has no entry here")
+    return made[request.param]()
 
 
 def ready(spec: EncoderSpec, run: EncodeSpec = RUN) -> Encoder:
@@ -37,14 +55,20 @@ def ready(spec: EncoderSpec, run: EncodeSpec = RUN) -> Encoder:
 
 
 def rows(matrix) -> np.ndarray:
+    """One array of any form: ragged rows with zeros behind them."""
+    if isinstance(matrix, Ragged):
+        filled = np.zeros((len(matrix), LONGEST, matrix.dim), np.float32)
+        for target, row in zip(filled, matrix, strict=True):
+            target[: len(row)] = row
+        return filled
     return matrix.toarray() if sparse.issparse(matrix) else matrix
 
 
 def test_shapes_and_types(spec):
     encoder = ready(spec)
     for matrix in (encoder.encode_documents(TEXTS), encoder.encode_queries(TEXTS)):
-        assert matrix.shape == (len(TEXTS), encoder.dim) and matrix.dtype == np.float32
-        assert isinstance(matrix, np.ndarray if encoder.output == "dense" else sparse.csr_matrix)
+        assert matrix.shape == (len(TEXTS), encoder.dim) and rows(matrix).dtype == np.float32
+        assert isinstance(matrix, FORMS[encoder.output])
         assert np.isfinite(rows(matrix)).all() and np.abs(rows(matrix)).sum() > 0
 
 
@@ -154,3 +178,36 @@ def test_the_wrong_spec_is_refused(spec):
 
 def test_the_effective_query_is_text(spec):
     assert "cat" in ready(spec).effective_query("cat river")
+
+
+def test_token_vectors_have_a_token_each_and_no_padding(spec):
+    encoder = ready(spec)
+    if encoder.output != "multi":
+        with pytest.raises(TypeError):
+            encoder.tokens("cat", "query")
+        return
+    for role, encode in (("query", encoder.encode_queries), ("document", encoder.encode_documents)):
+        found = encode(TEXTS)
+        assert [len(encoder.tokens(text, role)) for text in TEXTS] == found.lengths.tolist()
+        assert all("cat" in encoder.tokens(text, role) for text in TEXTS if "cat" in text.split())
+        np.testing.assert_allclose(np.linalg.norm(found.values, axis=1), 1, atol=1e-5)
+
+
+def test_terms_have_words(spec):
+    encoder = ready(spec)
+    if encoder.output != "sparse":
+        with pytest.raises(TypeError):
+            encoder.terms([0])
+        return
+    row = encoder.encode_documents(["cat river"])
+    words = encoder.terms(row.indices)
+    assert len(words) == row.nnz > 0 and all(isinstance(word, str) and word for word in words)
+    assert (row.data > 0).all() and (np.diff(row.indices) > 0).all()
+    assert spec.kind == "sparse" or {"cat", "river"} <= set(words)
+
+
+def test_a_long_query_is_named(spec):
+    encoder = ready(spec)
+    assert encoder.truncated("cat river") == ""
+    if spec.kind != "bm25":
+        assert "tokens, and the model reads its first" in encoder.truncated("cat river " * 200)

@@ -1,6 +1,7 @@
 """What every registered fusion promises, whatever its formula."""
 
 from dataclasses import fields, replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -57,6 +58,14 @@ def test_the_order_of_the_lists_makes_no_difference(method, lists, order):
     first = fuse(lists, FusionSpec(method=method, weights=tuple(weights)))
     other = fuse([lists[n] for n in places], FusionSpec(method=method, weights=tuple(weights[n] for n in places)))
     assert values(first) == values(other)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sums_do_not_hang_on_the_order_of_addition(method):
+    """1 is lost beside 1e17, unless what cancels is added first."""
+    parts = [ranking({1: 1e17, 2: 3.0}), ranking({1: 1.0, 2: 2.0}), ranking({1: -1e17, 2: 5.0})]
+    found = {tuple(values(fuse(list(each), FusionSpec(method=method)))) for each in permutations(parts)}
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("method", METHODS)

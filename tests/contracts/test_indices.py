@@ -1,14 +1,24 @@
 """What every registered index promises, whatever it is inside. FAISS runs with one factory string of each structure."""
 
+import copy
+
 import numpy as np
 import pytest
 from scipy import sparse
 
 from workbench.errors import BadInput
 from workbench.indices import INDICES
+from workbench.ragged import Ragged
 from workbench.scoring import normalize_rows
 from workbench.specs import IndexSpec
-from workbench.vectors import DenseVectors, ShardFolder, SparseVectors, csr_arrays
+from workbench.vectors import (
+    DenseVectors,
+    MultiVectors,
+    ShardFolder,
+    SparseVectors,
+    csr_arrays,
+    ragged_arrays,
+)
 
 DOCUMENTS, DIM, TERMS = 700, 16, 60
 FACTORIES = ("Flat", "HNSW16", "IVF8,Flat", "IVF8_HNSW4,SQ8", "PQ4x4", "PCA8,SQ8", "IVF8,RaBitQ", "IVF8,PQ4x4,RFlat")
@@ -19,6 +29,8 @@ CASES = [
     ("faiss", "PQ4x4fs,Refine(SQ8)", "l2"),
     *(("exact", "Flat", metric) for metric in ("cosine", "dot", "l2")),
     ("inverted", "inverted", "dot"),
+    ("maxsim", "maxsim", "dot"),
+    ("maxsim", "meanmaxsim", "dot"),
 ]
 EXACT = [case for case in CASES if case[0] != "faiss" or case[1] == "Flat"]
 
@@ -40,6 +52,23 @@ def sparse_matrix(count: int, seed: int = 0) -> sparse.csr_matrix:
     return sparse.csr_matrix(matrix, dtype=np.float32)
 
 
+def ragged_matrix(count: int, seed: int = 0) -> Ragged:
+    """Rows of 1 to 6 vectors of length 1; rows 5, 6 and 300 are one document four times."""
+    random = np.random.default_rng(seed)
+    rows = [normalize_rows(random.standard_normal((random.integers(1, 7), DIM))) for _ in range(count)]
+    for twin in (5, 6, 300):
+        if twin < count:
+            rows[twin] = rows[4]
+    return Ragged.of(rows, DIM)
+
+
+def chosen(matrix, rows):
+    """Rows of a matrix of any form, by slice or by numbers."""
+    if isinstance(matrix, Ragged):
+        return matrix.take(np.arange(len(matrix))[rows])
+    return matrix[rows]
+
+
 @pytest.fixture(params=CASES, ids=" ".join)
 def case(request):
     return Case(*request.param)
@@ -56,20 +85,29 @@ class Case:
     def __init__(self, name: str, factory: str, metric: str) -> None:
         self.kind = INDICES.load(name)
         self.spec = IndexSpec(factory=factory, metric=metric)
-        self.is_sparse = name == "inverted"
+        self.form = {"inverted": "sparse", "maxsim": "multi"}.get(name, "dense")
+        self.is_sparse = self.form == "sparse"
+        self.matrix = {"dense": dense_matrix, "sparse": sparse_matrix, "multi": ragged_matrix}[self.form]
 
     def vectors(self, folder, count: int = DOCUMENTS):
         """`count` documents in shards of 256."""
         store = ShardFolder(folder)
         folder.mkdir()
-        matrix = sparse_matrix(count) if self.is_sparse else dense_matrix(count)
+        matrix = self.matrix(count)
         for number, start in enumerate(range(0, count, 256)):
-            part = matrix[start : start + 256]
-            store.write(number, csr_arrays(part) if self.is_sparse else {"values": part}, part.shape[0])
+            part = chosen(matrix, slice(start, start + 256))
+            store.write(number, self.arrays(part), part.shape[0])
+        if self.form == "multi":
+            return MultiVectors(folder)
         return SparseVectors(folder, TERMS) if self.is_sparse else DenseVectors(folder)
 
+    def arrays(self, part):
+        if self.form == "multi":
+            return ragged_arrays(part, "float32")
+        return csr_arrays(part) if self.is_sparse else {"values": part}
+
     def queries(self, count: int = 40):
-        return sparse_matrix(count, seed=9) if self.is_sparse else dense_matrix(count, seed=9)
+        return self.matrix(count, seed=9)
 
     def build(self, folder, count: int = DOCUMENTS):
         return self.kind.build(self.vectors(folder, count), self.spec)
@@ -92,9 +130,9 @@ def test_two_builds_answer_alike(case, tmp_path):
 def test_answers_do_not_depend_on_the_batch(case, tmp_path):
     index, queries = case.build(tmp_path / "v"), case.queries()
     together = index.search(queries, 10)
-    same(together, [index.search(queries[at : at + 1], 10)[0] for at in range(queries.shape[0])])
+    same(together, [index.search(chosen(queries, slice(at, at + 1)), 10)[0] for at in range(queries.shape[0])])
     order = np.random.default_rng(1).permutation(queries.shape[0])
-    same([together[at] for at in order], index.search(queries[order], 10))
+    same([together[at] for at in order], index.search(chosen(queries, order), 10))
 
 
 def test_saved_and_opened_it_answers_the_same(case, tmp_path):
@@ -127,7 +165,7 @@ def test_an_empty_corpus_finds_nothing(case, tmp_path):
 
 def test_no_queries_give_no_rankings(case, tmp_path):
     index = case.build(tmp_path / "v")
-    assert index.search(case.queries()[:0], 10) == []
+    assert index.search(chosen(case.queries(), slice(0)), 10) == []
     assert [len(each) for each in index.search(case.queries(2), 0)] == [0, 0]
 
 
@@ -148,13 +186,15 @@ def all_of(index) -> dict[str, int]:
 def test_inputs_stay_as_they_were(case, tmp_path):
     vectors, queries = case.vectors(tmp_path / "v"), case.queries()
     allowed = np.arange(DOCUMENTS) % 2 == 0
-    before = queries.copy(), allowed.copy(), [block.copy() for _, block in vectors.blocks()]
+    before = copy.deepcopy(queries), allowed.copy(), [copy.deepcopy(block) for _, block in vectors.blocks()]
     case.kind.build(vectors, case.spec).search(queries, 10, {}, allowed)
     assert equal(queries, before[0]) and np.array_equal(allowed, before[1])
     assert all(equal(block, kept) for (_, block), kept in zip(vectors.blocks(), before[2], strict=True))
 
 
 def equal(left, right) -> bool:
+    if isinstance(left, Ragged):
+        return np.array_equal(left.values, right.values) and np.array_equal(left.offsets, right.offsets)
     return (left != right).nnz == 0 if sparse.issparse(left) else np.array_equal(left, right)
 
 
@@ -167,8 +207,8 @@ def test_equal_scores_come_in_ordinal_order(case, tmp_path):
 def test_ties_at_the_cut_keep_the_lowest_ordinals(exact_case, tmp_path):
     """The query is the document that is there four times, as 4, 5, 6 and 300."""
     index = exact_case.build(tmp_path / "v")
-    query = (sparse_matrix if exact_case.is_sparse else dense_matrix)(DOCUMENTS)[4:5]
-    if exact_case.spec.metric != "dot":
+    query = chosen(exact_case.matrix(DOCUMENTS), slice(4, 5))
+    if exact_case.spec.metric != "dot" or exact_case.form == "multi":
         assert index.search(query, 3)[0].ordinals.tolist() == [4, 5, 6]
         assert index.search(query, 4)[0].ordinals.tolist() == [4, 5, 6, 300]
     everything = index.search(query, DOCUMENTS)[0]
@@ -196,11 +236,15 @@ def test_a_filter_that_allows_nothing_finds_nothing(case, tmp_path):
 def test_wrong_queries_masks_and_settings_are_named(case, tmp_path):
     index = case.build(tmp_path / "v")
     with pytest.raises(BadInput, match="dimensions"):
-        index.search(case.queries()[:, :-1], 5)
-    with pytest.raises(BadInput, match=r"takes (sparse|dense) queries"):
-        index.search(np.zeros((1, TERMS)) if case.is_sparse else sparse.csr_matrix((1, DIM)), 5)
+        index.search(narrower(case.queries()), 5)
+    for other in (np.zeros((1, index.dim), np.float32), sparse.csr_matrix((1, index.dim)), ragged_matrix(1)):
+        if not isinstance(other, type(case.queries(1))):
+            with pytest.raises(BadInput, match=rf"takes {case.form} queries"):
+                index.search(other, 5)
     broken = case.queries(2)
-    (broken.data if case.is_sparse else broken[1])[:1] = np.nan
+    {"dense": lambda: broken[1], "sparse": lambda: broken.data, "multi": lambda: broken.values[0]}[case.form]()[:1] = (
+        np.nan
+    )
     with pytest.raises(BadInput, match="NaN or infinite"):
         index.search(broken, 5)
     with pytest.raises(BadInput, match="filter covers 3 documents"):
@@ -212,10 +256,17 @@ def test_wrong_queries_masks_and_settings_are_named(case, tmp_path):
             index.search(case.queries(), 5, {name: 0})
 
 
+def narrower(matrix):
+    """Queries with a dimension less."""
+    return Ragged(matrix.values[:, :-1], matrix.offsets) if isinstance(matrix, Ragged) else matrix[:, :-1]
+
+
 def test_vectors_of_the_wrong_kind_are_refused(case, tmp_path):
-    other = Case("exact", "Flat", "dot") if case.is_sparse else Case("inverted", "", "dot")
-    with pytest.raises(BadInput, match=r"needs? (sparse|dense) vectors"):
-        case.kind.build(other.vectors(tmp_path / "v"), case.spec)
+    for name in ("exact", "inverted", "maxsim"):
+        other = Case(name, "Flat", "dot")
+        if other.form != case.form:
+            with pytest.raises(BadInput, match=r"needs? (sparse|dense|multi) vectors"):
+                case.kind.build(other.vectors(tmp_path / name), case.spec)
 
 
 def test_cancelling_stops_the_build(case, tmp_path):

@@ -113,22 +113,33 @@ def chosen_column(value: str) -> Column:
     return Column(plain(*read_system(value)))
 
 
-def first_columns(systems: "Sequence[System]", *, pictures: bool = False) -> tuple[Column, ...]:
-    """What a first visitor compares: words, meaning, and both joined by RRF, as far as there are embeddings.
-
-    With a picture in the query only what reads pictures; empty where nothing can be asked.
-    """
+def first_columns(systems: "Sequence[System]") -> tuple[Column, ...]:
+    """What a first visitor compares: words, meaning, and what reads pictures, else both joined by RRF; as far as
+    there are embeddings. Empty where there is none."""
     ready = [each for each in systems if each.ready]
-    if pictures:
-        ready = [each for each in ready if "image" in each.modalities] or ready
-    sparse = next((each for each in ready if each.output == "sparse"), None)
-    dense = next((each for each in ready if each.output != "sparse"), None)
-    found = [each for each in (sparse, dense) if each is not None]
+    words = [each for each in ready if "image" not in each.modalities]
+    sparse = next((each for each in sorted(words, key=lambda each: each.encoder != "bm25") if sparse_(each)), None)
+    dense = next((each for each in words if not sparse_(each)), None)
+    seeing = next((each for each in ready if "image" in each.modalities), None)
+    found = [each for each in (sparse, dense, seeing) if each is not None]
     columns = [Column(plain(each.encoder, each.index)) for each in found]
     if len(found) == 2:
         retrievers = tuple(RetrieverSpec(each.encoder, each.index) for each in found)
         columns.append(Column(PipelineSpec(retrievers, FusionSpec())))
     return tuple(columns) or tuple(Column(plain(each.encoder, each.index)) for each in systems[:1])
+
+
+def sparse_(system: "System") -> bool:
+    return system.output == "sparse"
+
+
+def that_read_pictures(columns: tuple[Column, ...], systems: "Sequence[System]") -> tuple[Column, ...]:
+    """The columns, or where all of their retrievers read texts only, up to three systems that read pictures."""
+    seeing = {each.encoder: each for each in reversed(systems) if each.ready and "image" in each.modalities}
+    used = {each.encoder for column in columns for each in column.pipeline.retrievers}
+    if used & set(seeing) or not seeing:
+        return columns
+    return tuple(Column(plain(each.encoder, each.index)) for each in list(seeing.values())[:3])
 
 
 def fitted(columns: Sequence[Column], systems: "Sequence[System]") -> tuple[tuple[Column, ...], str]:

@@ -44,8 +44,9 @@ def entries_html(entries: Sequence[tuple[str, int]]) -> str:
         f'<td class="num">{size(amount)}</td></tr>'
         for n, (name, amount) in enumerate(entries, 1)
     )
+    count = several(len(entries), "entry/entries")
     return (
-        '<table class="grid"><thead><tr><th>Model or index</th><th class="wb-amount"></th><th class="num">Size</th></tr></thead>'
-        f'<tbody>{rows}</tbody></table><p class="body dim">{several(len(entries), "entry/entries")}, the last used on '
-        "top. Beyond the limit the least recently used leaves first; the newest always stays.</p>"
+        '<table class="grid"><thead><tr><th>Model or index</th><th class="wb-amount"></th>'
+        f'<th class="num">Size</th></tr></thead><tbody>{rows}</tbody></table><p class="body dim">{count}, the last '
+        "used on top. Beyond the limit the least recently used leaves first; the newest always stays.</p>"
     )

@@ -32,7 +32,7 @@ def header_html(hits: Sequence[Hit], total: int, view: View, frame: Frame) -> st
     return (
         f'<div class="wb-bar"><span class="facts"><span><b>{len(hits):,}</b> {of_total}{fewer}</span>'
         f"{relevant_html(hits, frame)}</span>"
-        f"{agreement_html() if frame.compact else ''}{switch}{'' if frame.compact else keys_html()}</div>"
+        f"{switch}{agreement_html() if frame.compact else keys_html()}</div>"
     )
 
 
@@ -59,7 +59,7 @@ def neighbours_header(document: Document, encoder: str, query: str, frame: Frame
         f'<div class="wb-bar wb-near"><button class="btn small" data-act="drop" data-what="like">← {back}</button>'
         f'<h2>Neighbours of <button class="wb-of" data-act="pick" data-ordinal="{document.ordinal}" dir="auto">{title}'
         f'</button></h2><span class="facts"><span>#{document.ordinal} in {escape(encoder)}</span></span>'
-        f"{agreement_html() if frame.compact else ''}{switch}{'' if frame.compact else keys_html()}</div>"
+        f"{switch}{agreement_html() if frame.compact else keys_html()}</div>"
     )
 
 
@@ -71,7 +71,8 @@ def facts_html(found: "SearchResult", query: str) -> str:
         if each.kind != "fusion" and each.effective and each.effective != query
     }
     effective = "".join(
-        f'<span class="wb-effective" title="{escape(clip(text, 2000))}">sent to {escape(label)}: <b dir="auto">{escape(clip(text, 500))}</b></span>'
+        f'<span class="wb-effective" title="{escape(clip(text, 2000))}">sent to {escape(label)}: '
+        f'<b dir="auto">{escape(clip(text, 500))}</b></span>'
         for label, text in sent.items()
     )
     notes = "".join(

@@ -67,8 +67,9 @@ class SearchPage:
             self.picture = query_image("query-image")
             self.k = gr.Number(10, elem_id="k", label="k", minimum=1, maximum=MAX_K, precision=0, scale=0, min_width=70)
             self.go = gr.Button("Search", elem_id="go", variant="primary", scale=0, min_width=90)
-        self.bar = tuned("wb-ask")
-        self.filters = live("wb-filters")
+        with gr.Row(elem_classes="wb-second"):
+            self.filters = live("wb-filters")
+            self.bar = tuned("wb-ask")
         self.state = gr.Textbox("", visible="hidden", elem_id="wanted")
         self.jobs = job_panel(self.context, KINDS, of_corpus=True)
         self.front = listing("front", elem_classes="wb-panel wb-front")
@@ -144,7 +145,8 @@ class SearchPage:
         `link` stands in the address bar in place of the view's own.
         """
         choices = self.choices(project, place.corpus)
-        asked = view.columns or cols.first_columns(choices.systems, pictures=bool(view.image))
+        asked = view.columns or cols.first_columns(choices.systems)
+        asked = asked if view.columns or not view.image else cols.that_read_pictures(asked, choices.systems)
         columns, missing = cols.fitted(asked, choices.systems)
         view = replace(view, columns=columns)
         if missing:
@@ -230,12 +232,22 @@ class SearchPage:
     def attach(self, values: dict[Any, Any], event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """A picture was given, or (an empty id) taken away."""
         project, place, view = self.here(values, request)
-        return self.want(project, place, replace(view, image=said(event, "id")[:100], like=-1, alpha=None))
+        asked = replace(view, image=said(event, "id")[:100], like=-1, alpha=None)
+        return self.want(project, place, self.reading(project, place, asked))
 
     def use_picture(self, values: dict[Any, Any], event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         project, place, view = self.here(values, request)
         image = f"doc:{whole(event, 'ordinal')}"
-        return self.want(project, place, replace(view, image=image, query="", like=-1, alpha=None, at=-1))
+        asked = replace(view, image=image, query="", like=-1, alpha=None, at=-1)
+        return self.want(project, place, self.reading(project, place, asked))
+
+    def reading(self, project: Project, place: Place, view: View) -> View:
+        """The view with columns that read its picture, where none of those shown does but others would."""
+        columns = cols.that_read_pictures(view.columns, searching.systems(project, place.corpus))
+        if not view.image or columns == view.columns:
+            return view
+        tell("None of the columns reads pictures: these do.")
+        return replace(view, columns=columns)
 
     def alike(self, values: dict[Any, Any], event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """The neighbours of a document, in the space of the button's encoder, else in that of each column."""

@@ -32,4 +32,6 @@ def marked(piece: str, mark: str, tokenizer: Any) -> str:
     text = piece.removeprefix(mark)
     if mark == BYTE_LEVEL:
         text = tokenizer.convert_tokens_to_string([text])
+    if not text:
+        return piece
     return text if begins or not text[:1].isalnum() else f"{CONTINUES}{text}"

@@ -16,6 +16,7 @@ export function mount(element, { props, watch, server }) {
   }
   stage.addEventListener("mouseover", (event) => hover(state, event.target));
   stage.addEventListener("mouseleave", () => twin(state, ""));
+  stage.addEventListener("wb-open", (event) => drawerAway(event.target));
   stage.addEventListener("load", () => drawLines(state), true); // pictures move what is below them
   document.addEventListener("change", (event) => {
     if (event.target instanceof Element && event.target.matches("[data-lines]")) switchLines(state, event.target.checked);
@@ -148,7 +149,7 @@ function drawLines(state, on = wantsLines()) {
 }
 
 // The document lies over the columns on the side away from the one in hand.
-export function drawerAway(element) {
+function drawerAway(element) {
   const column = element.closest(".wb-col");
   if (!column) return;
   const { left, width } = column.getBoundingClientRect();
@@ -177,7 +178,7 @@ export function tune(element, send) {
   element.addEventListener("click", (event) => {
     if (!(event.target instanceof Element) || !event.target.closest("[data-do=panel]")) return;
     event.target.closest("details.menu")?.removeAttribute("open");
-    drawerAway(element);
+    element.dispatchEvent(new CustomEvent("wb-open", { bubbles: true }));
   });
   // “edit…” in the list of pipelines opens the editor; the choice stays what it was.
   element.addEventListener("change", (event) => {

@@ -149,9 +149,7 @@ function act(listing, name, row, data = {}) {
     stored(small ? "wb.view.columns" : "wb.view", data.to);
     for (const one of all) { one.element.dataset.view = data.to; refresh(one, false); }
   } else if (name === "pick") {
-    // The document lies over the columns on the side away from the one in hand (compare.css).
-    const column = listing.element.closest(".wb-col"), box = column?.getBoundingClientRect();
-    if (column) column.closest(".wb-stage").dataset.drawer = box.left + box.width / 2 > innerWidth / 2 ? "left" : "right";
+    listing.element.dispatchEvent(new CustomEvent("wb-open", { bubbles: true })); // compare.mjs makes room for it
     listing.events.pick({ ordinal });
   }
   else if (name === "nearest" || name === "retitle" || name === "use") listing.events[name]({ ordinal, encoder: data.encoder || "" });

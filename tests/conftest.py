@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from image_fixtures import make_tiny_bridge, make_tiny_clip, make_tiny_vit
 from model_fixtures import make_tiny_m3, make_tiny_model, make_tiny_multi, make_tiny_sparse
 
 from workbench.project import Project
@@ -46,6 +47,24 @@ def tiny_multi(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_m3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny random XLM-R with BGE-M3's heads."""
     return make_tiny_m3(tmp_path_factory.mktemp("models") / "tiny-m3")
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random CLIP: 24 dimensions, texts of 16 tokens, images of 32 pixels."""
+    return make_tiny_clip(tmp_path_factory.mktemp("models") / "clip")
+
+
+@pytest.fixture(scope="session")
+def tiny_vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random ViT without a text side: 32 dimensions."""
+    return make_tiny_vit(tmp_path_factory.mktemp("models") / "vit")
+
+
+@pytest.fixture(scope="session")
+def tiny_bridge(tmp_path_factory: pytest.TempPathFactory, tiny_vit: Path, tiny_model: Path) -> Path:
+    """The folder of a bridge between the tiny ViT and the tiny BERT."""
+    return make_tiny_bridge(tmp_path_factory.mktemp("models") / "bridge", tiny_vit, tiny_model)
 
 
 @pytest.fixture

@@ -125,3 +125,23 @@ def spread(model: Any) -> None:
         for weight in model.parameters():
             if weight.ndim > 1:
                 weight.normal_(0, 0.3)
+
+
+def make_tiny_bridge(folder: Path, image: Path, text: Path) -> Path:
+    """A bridge between the tiny ViT and the tiny BERT, fitted on random vectors."""
+    from workbench.encoders import bridging
+    from workbench.encoders.dense import DenseEncoder
+    from workbench.encoders.image import ImageEncoder
+    from workbench.specs import DenseSpec, EncodeSpec, ImageSpec
+
+    run = EncodeSpec(device="cpu", dtype="float32")
+    specs = {"image": ImageSpec(name="vit", model=str(image)), "text": DenseSpec(name="tiny", model=str(text))}
+    opened = {"image": ImageEncoder.open(specs["image"], run), "text": DenseEncoder.open(specs["text"], run)}
+    random = np.random.default_rng(0)
+    features, texts = (bridging.normalize_rows(random.normal(size=(60, 32))) for _ in range(2))
+    notes = {f"{side}_encoder": spec.to_dict() for side, spec in specs.items()}
+    notes |= {f"{side}_revision": each.describe()["revision"] for side, each in opened.items()}
+    notes |= {f"{side}_bytes": each.size_bytes for side, each in opened.items()}
+    given = bridging.Captioned([str(n) for n in range(60)], features, texts, texts)
+    bridging.save_bridge(folder, bridging.fit(given), notes)
+    return folder

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 import sqlalchemy as sa
+from PIL import Image
 
 from workbench.db import votes as table
 from workbench.errors import BadInput, NotFound
@@ -307,3 +308,16 @@ def test_what_can_be_compared_and_what_is_suggested(project):
     first, second = blind.suggested(found)
     assert first.name == "mine" and second.pipeline.retrievers[0].encoder != "flat"
     assert blind.suggested(found[:1]) == found[:1] and blind.suggested([]) == []
+
+
+def test_pictures_of_a_query_set_are_asked_with(project, tmp_path):
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png")
+    (tmp_path / "q.jsonl").write_text('{"_id": "a", "text": "red", "image": "a.png"}\n')
+    corpus.import_queries(project, "pictures", tmp_path / "q.jsonl", "birds")
+    (asked,) = dealing.drawn(project, "pictures", 5, random.Random(0))
+    assert asked.text == "red" and len(asked.image) == 32
+    content = blind.content_of(project, asked)
+    assert content.text == "red"
+    with Image.open(content.image) as image:
+        assert image.size == (40, 30)
+    assert blind.content_of(project, dealing.Asked("red")) == "red"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from causal_fixtures import make_causal
 from model_fixtures import Tiny, make_tiny_model
 from reranker_fixtures import TinyCrossEncoder, make_tiny_cross_encoder
 from sentence_transformers import CrossEncoder
@@ -183,6 +184,15 @@ def test_a_model_of_several_modules_goes_through_predict(tmp_path):
     assert told == [(span.stop, 24) for span in windows(24, CHUNK)]
 
 
+def test_a_language_model_goes_through_predict_and_is_warned_of_without_a_prompt(tmp_path):
+    """CrossEncoder makes log-odds of “yes” over “no” of any causal model; nobody asked it anything, though."""
+    folder = make_causal(tmp_path / "causal")
+    reranker = opened(folder)
+    assert reranker._feed is None and reranker.describe()["modules"] == ["Transformer", "LogitScore"]
+    assert len(reranker.warnings) == 1 and "language model without a prompt" in reranker.warnings[0]
+    np.testing.assert_allclose(reranker.rerank(QUERY, DOCUMENTS).scores, predicted(folder), atol=1e-5)
+
+
 def test_bfloat16_keeps_the_head_in_float32(tiny):
     reranker = opened(tiny, EncodeSpec(device="cpu", dtype="bfloat16"))
     assert reranker.describe()["dtype"] == "bfloat16"
@@ -199,9 +209,11 @@ def test_bfloat16_keeps_the_head_in_float32(tiny):
 
 def test_the_head_is_what_comes_after_the_trunk(tmp_path, tiny):
     roberta = make_tiny_cross_encoder(tmp_path / "roberta", TinyCrossEncoder(kind="roberta"))
-    names = [sorted(head_layers(CrossEncoder(str(each), device="cpu"))) for each in (tiny, roberta)]
+    several = modular(tmp_path / "modular", make_tiny_model(tmp_path / "trunk"))
+    names = [sorted(head_layers(CrossEncoder(str(each), device="cpu"))) for each in (tiny, roberta, several)]
     assert names[0] == ["0.model.bert.pooler.dense", "0.model.classifier"]
     assert names[1] == ["0.model.classifier.dense", "0.model.classifier.out_proj"]
+    assert names[2] == ["0.model.pooler.dense", "2.linear"]
 
 
 def test_a_batch_that_does_not_fit_is_halved(tiny, monkeypatch):

@@ -96,8 +96,14 @@ def test_m3_is_bge_m3s_weighted_mean():
 def test_one_document_or_equal_scores_count_one_half(method):
     assert fused([{3: 17.0}], method=method) == {3: 0.5}
     assert fused([{3: -2.5, 1: -2.5, 8: -2.5}], method=method) == {1: 0.5, 3: 0.5, 8: 0.5}
-    # 0.1 is no binary number: the mean of three of them differs from it in its last bit.
     assert set(fused([dict.fromkeys(range(3), 0.1)], method=method).values()) == {0.5}
+
+
+def test_dbsf_takes_the_rounding_of_float32_for_no_spread():
+    """Otherwise the same score in two roundings would lie far apart."""
+    next_one = float(np.nextafter(np.float32(0.9), np.float32(1)))
+    assert fused([{1: 0.9, 2: next_one}], method="dbsf") == {1: 0.5, 2: 0.5}
+    assert fused([{1: 0.9, 2: 0.9001}], method="dbsf")[2] > 0.6
 
 
 @pytest.mark.parametrize("method", ["minmax", "combsum", "combmnz", "dbsf"])

@@ -15,7 +15,14 @@ from workbench.ingest import content_hash
 from workbench.readers.queries import read_qrels, read_queries
 from workbench.types import Document, Qrel, Query, SkippedRow
 from workbench.workflows.corpus import get_document, import_corpus
-from workbench.workflows.queries import delete_query_set, import_queries, list_queries, list_query_sets
+from workbench.workflows.queries import (
+    JudgedQuery,
+    delete_query_set,
+    import_queries,
+    judged_query,
+    list_queries,
+    list_query_sets,
+)
 
 
 def write(path: Path, text: str | bytes) -> Path:
@@ -123,6 +130,22 @@ def test_an_import_keeps_queries_and_judgments(project, corpus, tmp_path):
     [info] = list_query_sets(project, corpus)
     assert (info.name, info.corpus, info.queries, info.judgments) == ("set", "c", 3, 3)
     assert list_query_sets(project) == [info]
+
+
+def test_a_query_comes_with_its_own_imported_judgments(project, corpus, tmp_path):
+    queries = write(tmp_path / "q.tsv", "b\ttwo\na\tone\nc\tthree\n")
+    import_queries(project, "set", queries, corpus, write(tmp_path / "r.txt", "a 0 d1 2\na 0 gone 1\nb 0 d2 0\n"))
+    import_queries(project, "other", queries, corpus, write(tmp_path / "r.txt", "a 0 d3 1\n"))
+    # What a person judged is no part of the imported judgments.
+    with project.db.write() as connection:
+        own = dict(connection.execute(sa.select(judgments).limit(1)).one()._mapping) | {"id": 99, "doc_id": "d0"}
+        connection.execute(sa.insert(judgments).values(own | {"label_set": "mine", "annotator": "me"}))
+    assert judged_query(project, "set", 1) == JudgedQuery(Query("a", "one"), 1, 3, {"d1": 2, "gone": 1})
+    assert judged_query(project, "set", 0).judgments == {"d2": 0}
+    assert judged_query(project, "set", 77) == JudgedQuery(Query("c", "three"), 2, 3, {})
+    assert judged_query(project, "set", -5).at == 0
+    with pytest.raises(NotFound, match="query set"):
+        judged_query(project, "nothing", 0)
 
 
 def test_the_same_again_is_a_no_op_and_another_file_needs_another_name(project, corpus, tmp_path):

@@ -8,7 +8,7 @@ given), n for how many lists hold the document. A list that does not hold it add
     minmax   Σ w · (s − min) / (max − min)    "relative score fusion"; ½ where max = min
     combsum  the same sum    Fox and Shaw, TREC-2 1994
     combmnz  n · Σ w · (s − min) / (max − min)    Fox and Shaw, TREC-2 1994
-    dbsf     Σ w · clip((s − (μ − 3σ)) / 6σ, 0, 1), σ with n − 1    Mazzeschi 2023, as in Qdrant; ½ where σ = 0
+    dbsf     Σ w · clip((s − (μ − 3σ)) / 6σ, 0, 1), σ with n − 1    Mazzeschi 2023, as in Qdrant; ½ where σ ≈ 0
     m3       Σ w · s / Σ w    BGE-M3's own `compute_score`; raw scores, so only for the outputs of one such model
 
 min, max, μ and σ are those of the list, so a list of one document, or of equal scores, gives ½ to each. Scores may be
@@ -97,8 +97,8 @@ def dbsf(lists: Lists, spec: FusionSpec) -> Floats:
     count = np.count_nonzero(~np.isnan(lists.scores), axis=1, keepdims=True)
     centred = lists.scores - np.nanmean(lists.scores, axis=1, keepdims=True)
     spread = np.sqrt(np.nansum(centred**2, axis=1, keepdims=True) / np.maximum(count - 1, 1))
-    # The mean of equal scores is not always them to the last bit: such a rest is no spread.
-    spread[spread <= 1e-9 * np.nanmax(np.abs(lists.scores), axis=1, keepdims=True)] = 0
+    # Equal scores often differ in their last bit, by the rounding of float32 products: that is no spread.
+    spread[spread <= 1e-6 * np.nanmax(np.abs(lists.scores), axis=1, keepdims=True)] = 0
     return total(lists.weights * np.clip(scaled(centred + 3 * spread, 6 * spread), 0, 1))
 
 

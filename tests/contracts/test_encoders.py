@@ -7,13 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_fixtures import draw
 from scipy import sparse
 
 from workbench.encoders import ENCODERS
 from workbench.encoders.base import Encoder
-from workbench.errors import Cancelled
+from workbench.errors import BadInput, Cancelled
 from workbench.ragged import Ragged
-from workbench.specs import BM25Spec, DenseSpec, EncoderSpec, EncodeSpec, M3Spec, MultiVectorSpec, SparseSpec
+from workbench.specs import (
+    BM25Spec,
+    BridgeSpec,
+    DenseSpec,
+    EncoderSpec,
+    EncodeSpec,
+    ImageSpec,
+    ImageTextSpec,
+    M3Spec,
+    MultiVectorSpec,
+    SparseSpec,
+)
+from workbench.types import Content
 
 RUN = EncodeSpec(device="cpu", dtype="float32")
 VOCABULARY = "cat dog river mountain city music bread water light red blue green search index vector"
@@ -41,10 +54,27 @@ def spec(request: pytest.FixtureRequest, tiny_model: Path) -> EncoderSpec:
         "bge-m3": lambda: M3Spec(name="tiny", model=folder("tiny_m3")),
         "bge-m3:sparse": lambda: M3Spec(name="tiny", model=folder("tiny_m3"), output="sparse"),
         "bge-m3:multi": lambda: M3Spec(name="tiny", model=folder("tiny_m3"), output="multi"),
+        "image-text": lambda: ImageTextSpec(name="tiny", model=folder("tiny_clip")),
+        "image": lambda: ImageSpec(name="tiny", model=folder("tiny_vit")),
+        "bridge": lambda: BridgeSpec(name="tiny", model=folder("tiny_bridge")),
     }
-    if request.param not in made:
-        pytest.skip(f"{request.param} has no entry here")
     return made[request.param]()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return draw(tmp_path_factory.mktemp("pictures"), len(TEXTS))
+
+
+@pytest.fixture
+def inputs(spec: EncoderSpec, pictures: list[Path]) -> list[str | Content]:
+    """Thirty contents of what the family reads: texts; pictures; or texts, pictures and both in turn."""
+    if spec.kind == "image":
+        return [Content("", path) for path in pictures]
+    if spec.kind not in ("image-text", "bridge"):
+        return list(TEXTS)
+    mixed = zip(TEXTS, pictures, strict=True)
+    return [(text, Content("", path), Content(text, path))[n % 3] for n, (text, path) in enumerate(mixed)]
 
 
 def ready(spec: EncoderSpec, run: EncodeSpec = RUN) -> Encoder:
@@ -64,43 +94,43 @@ def rows(matrix) -> np.ndarray:
     return matrix.toarray() if sparse.issparse(matrix) else matrix
 
 
-def test_shapes_and_types(spec):
+def test_shapes_and_types(spec, inputs):
     encoder = ready(spec)
-    for matrix in (encoder.encode_documents(TEXTS), encoder.encode_queries(TEXTS)):
-        assert matrix.shape == (len(TEXTS), encoder.dim) and rows(matrix).dtype == np.float32
+    for matrix in (encoder.encode_documents(inputs), encoder.encode_queries(inputs)):
+        assert matrix.shape == (len(inputs), encoder.dim) and rows(matrix).dtype == np.float32
         assert isinstance(matrix, FORMS[encoder.output])
         assert np.isfinite(rows(matrix)).all() and np.abs(rows(matrix)).sum() > 0
 
 
-def test_the_same_twice(spec):
+def test_the_same_twice(spec, inputs):
     encoder = ready(spec)
     for encode in (encoder.encode_documents, encoder.encode_queries):
-        assert np.array_equal(rows(encode(TEXTS)), rows(encode(TEXTS)))
+        assert np.array_equal(rows(encode(inputs)), rows(encode(inputs)))
 
 
-def test_a_second_instance_gives_the_same(spec):
-    assert np.array_equal(rows(ready(spec).encode_documents(TEXTS)), rows(ready(spec).encode_documents(TEXTS)))
+def test_a_second_instance_gives_the_same(spec, inputs):
+    assert np.array_equal(rows(ready(spec).encode_documents(inputs)), rows(ready(spec).encode_documents(inputs)))
 
 
-def test_rows_do_not_depend_on_company_or_order(spec):
+def test_rows_do_not_depend_on_company_or_order(spec, inputs):
     encoder = ready(spec)
-    together = rows(encoder.encode_documents(TEXTS))
-    alone = np.concatenate([rows(encoder.encode_documents([text])) for text in TEXTS])
-    order = np.random.default_rng(0).permutation(len(TEXTS))
-    shuffled = rows(encoder.encode_documents([TEXTS[n] for n in order]))
+    together = rows(encoder.encode_documents(inputs))
+    alone = np.concatenate([rows(encoder.encode_documents([text])) for text in inputs])
+    order = np.random.default_rng(0).permutation(len(inputs))
+    shuffled = rows(encoder.encode_documents([inputs[n] for n in order]))
     np.testing.assert_allclose(alone, together, atol=1e-5)
     np.testing.assert_allclose(shuffled, together[order], atol=1e-5)
 
 
-def test_rows_do_not_depend_on_the_batch_size(spec):
+def test_rows_do_not_depend_on_the_batch_size(spec, inputs):
     small = ready(spec, EncodeSpec(device="cpu", dtype="float32", batch_tokens=64))
     np.testing.assert_allclose(
-        rows(small.encode_documents(TEXTS)), rows(ready(spec).encode_documents(TEXTS)), atol=1e-5
+        rows(small.encode_documents(inputs)), rows(ready(spec).encode_documents(inputs)), atol=1e-5
     )
 
 
-def test_equal_texts_have_equal_rows(spec):
-    matrix = rows(ready(spec).encode_documents([TEXTS[4], TEXTS[5], TEXTS[4]]))
+def test_equal_texts_have_equal_rows(spec, inputs):
+    matrix = rows(ready(spec).encode_documents([inputs[4], inputs[5], inputs[4]]))
     np.testing.assert_allclose(matrix[0], matrix[2], atol=1e-6)
     assert not np.allclose(matrix[0], matrix[1], atol=1e-3)
 
@@ -120,23 +150,23 @@ def test_odd_texts_are_encoded(spec):
     assert ready(spec).encode_documents(odd).shape[0] == len(odd)
 
 
-def test_inputs_are_not_changed(spec):
-    encoder, given = ready(spec), list(TEXTS)
+def test_inputs_are_not_changed(spec, inputs):
+    encoder, given = ready(spec), list(inputs)
     before = copy.deepcopy(given)
     encoder.encode_documents(given)
     encoder.encode_queries(given)
     assert given == before
 
 
-def test_saved_state_opens_equal(spec, tmp_path):
+def test_saved_state_opens_equal(spec, tmp_path, inputs):
     encoder = ready(spec)
     state = None
-    if encoder.needs_fit:
+    if encoder.needs_fit or encoder.keeps_state:
         state = tmp_path / "state"
         encoder.save_state(state)
         assert not list(state.rglob("*.pkl"))
     again = ENCODERS.load(spec.kind).open(spec, RUN, state)
-    assert np.array_equal(rows(again.encode_queries(TEXTS)), rows(encoder.encode_queries(TEXTS)))
+    assert np.array_equal(rows(again.encode_queries(inputs)), rows(encoder.encode_queries(inputs)))
     assert again.describe() == encoder.describe()
 
 
@@ -145,6 +175,7 @@ def test_families_that_are_not_fitted_say_so(spec, tmp_path):
     if not encoder.needs_fit:
         with pytest.raises(TypeError):
             encoder.fit([TEXTS])
+    if not (encoder.needs_fit or encoder.keeps_state):
         with pytest.raises(TypeError):
             encoder.save_state(tmp_path)
 
@@ -158,16 +189,16 @@ def test_the_description_is_plain_and_without_a_device(spec):
     assert encoder.warnings == [] and encoder.size_bytes > 0
 
 
-def test_progress_counts_texts_and_can_stop(spec):
+def test_progress_counts_texts_and_can_stop(spec, inputs):
     encoder, told = ready(spec), []
-    encoder.encode_documents(TEXTS, lambda done, total: told.append((done, total)))
-    assert told[-1] == (len(TEXTS), len(TEXTS)) and told == sorted(told)
+    encoder.encode_documents(inputs, lambda done, total: told.append((done, total)))
+    assert told[-1] == (len(inputs), len(inputs)) and told == sorted(told)
 
     def stop(done: int, total: int) -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        encoder.encode_documents(TEXTS, stop)
+        encoder.encode_documents(inputs, stop)
 
 
 def test_the_wrong_spec_is_refused(spec):
@@ -209,5 +240,18 @@ def test_terms_have_words(spec):
 def test_a_long_query_is_named(spec):
     encoder = ready(spec)
     assert encoder.truncated("cat river") == ""
-    if spec.kind != "bm25":
+    if spec.kind not in ("bm25", "image"):
         assert "tokens, and the model reads its first" in encoder.truncated("cat river " * 200)
+
+
+def test_a_modality_it_does_not_read_is_refused_in_queries_and_left_out_of_documents(spec, pictures):
+    encoder = ready(spec)
+    both = Content("cat river", pictures[0])
+    if encoder.modalities == {"text", "image"}:
+        assert encoder.encode_queries([both]).shape == (1, encoder.dim)
+        return
+    with pytest.raises(BadInput, match="the query has"):
+        encoder.encode_queries([both])
+    own = Content("", pictures[0]) if encoder.modalities == {"image"} else Content("cat river")
+    found, expected = encoder.encode_documents([both]), encoder.encode_documents([own])
+    np.testing.assert_allclose(rows(found), rows(expected), atol=1e-6)

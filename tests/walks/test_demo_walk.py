@@ -13,7 +13,7 @@ from workbench.specs import PipelineSpec, RetrieverSpec
 from workbench.workflows import demo
 from workbench.workflows.corpus import get_document, image_path, list_corpora, list_queries, list_query_sets
 from workbench.workflows.demo import DEMO_PROJECT, DemoReport, build_demo, demo_jobs, start_demo
-from workbench.workflows.encode import list_embeddings
+from workbench.workflows.encode import list_embeddings, list_encoders
 from workbench.workflows.search import search
 
 BM25 = PipelineSpec(retrievers=(RetrieverSpec(encoder="bm25"),))
@@ -102,7 +102,11 @@ def test_a_stopped_run_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_jobs_name_kinds_and_corpora_that_exist(report: DemoReport) -> None:
     jobs = demo_jobs()
-    assert [kind for kind, _, _ in jobs] == ["demo", "encode", "encode", "encode"]
+    assert [kind for kind, _, _ in jobs] == ["demo"] + ["encode"] * 8
+    encoders = {entry.name for entry in list_encoders()}
+    pairs = [(arguments["corpus"], arguments["encoder"]) for _, arguments, _ in jobs[1:]]
+    assert len(set(pairs)) == 8 and {encoder for _, encoder in pairs} <= encoders
+    assert pairs[0] == ("openclipart", "clipart-bridge") and pairs[-1] == ("factbook", "bge-small")
     assert all(kind in KINDS for kind, _, _ in jobs)
     assert {arguments["corpus"] for kind, arguments, _ in jobs if kind == "encode"} == set(report.documents)
 
@@ -116,7 +120,7 @@ def test_the_demo_is_queued_for_any_device_and_its_encodes_come_last(tmp_path):
     workspace = Workspace(tmp_path)
     assert start_demo(workspace, enqueue) == "demo"
     assert workspace.projects() == ["demo"]
-    assert queued == [("demo", "demo", "auto", 1)] + [("encode", "demo", "auto", 9)] * 3
+    assert queued == [("demo", "demo", "auto", 1)] + [("encode", "demo", "auto", 9)] * 8
     with pytest.raises(BadInput, match="already a project"):
         start_demo(workspace, enqueue)
-    assert len(queued) == 4
+    assert len(queued) == 9

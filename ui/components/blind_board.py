@@ -1,6 +1,7 @@
 """A pair of a blind round: the query, two lists without names and scores, and the buttons with their keys."""
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 from ui.components.results import Frame, thumbnail
 from ui.components.text import clip, escape, highlight, pills, snippet, term_pattern
@@ -76,7 +77,7 @@ def button_html(choice: str, label: str, keys: Sequence[str]) -> str:
 
 
 def query_html(query: Asked, frame: Frame) -> str:
-    source = f"/media-query/{escape(frame.project)}/{escape(query.image)}"
+    source = escape(f"/media-query/{quote(frame.project, safe='')}/{quote(query.image, safe='')}")
     picture = f"<img class='wb-thumb' src='{source}' alt='the query’s picture'>" if query.image else ""
     text = f"<h2 class='bl-query' dir='auto'>{escape(clip(query.text, 600))}</h2>" if query.text else ""
     return f"<div class='bl-asked'>{picture}{text}</div>"

@@ -24,6 +24,8 @@ def results_html(place: Place, title: str, facts: Sequence[str], found: Results,
     told = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
     more = f"<a class='btn' href='{escape(go_on)}'>Go on voting</a>" if go_on else ""
     everything = f"<a class='btn' href='{escape(place.link('/blind', all='1'))}'>Ranking from all votes</a>"
+    if place.query.get("all"):
+        everything = ""
     head = (
         f"<div class='row bl-title'><h2>{escape(title)}</h2><span class='facts'>{told}</span>"
         f"<span class='spring'></span>{more}{everything}"

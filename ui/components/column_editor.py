@@ -16,7 +16,7 @@ from workbench.errors import BadInput
 from workbench.specs import FusionSpec, PipelineSpec, RerankSpec, RetrieverSpec
 
 if TYPE_CHECKING:
-    from workbench.catalogue import CatalogueEntry
+    from workbench.workflows.reranking import CatalogueEntry
     from workbench.workflows.search import System
 
 MAX_RETRIEVERS = 8

@@ -69,6 +69,6 @@ def checked(asked: Any) -> tuple[list[list[int]], int]:
     return rankings, k
 
 
-def ticket(link: str, number: int) -> str:
+def ticket(link: str, number: int, what: str = "search") -> str:
     """What makes column `number` search for the view at `link`; the time makes the same search again a change."""
-    return f"{link}#{number}.{time.time_ns()}"
+    return f"{link}#{number}.{time.time_ns()}.{what}"

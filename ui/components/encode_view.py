@@ -1,8 +1,9 @@
 """Parts of the Encode page: the catalogue, what an encoder will apply, the embeddings there are."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ui.components.bridge_view import short, told, vars_of
 from ui.components.figures import ago, duration, size
 from ui.components.index_view import delete_menu
 from ui.handlers import escape, ticked
@@ -10,8 +11,27 @@ from ui.session import Place
 
 if TYPE_CHECKING:
     from workbench.specs import EncoderSpec
+    from workbench.workflows.bridge import BridgeReport
     from workbench.workflows.corpus import CorpusInfo
     from workbench.workflows.encode import CatalogueEntry, EmbeddingInfo
+
+MAKES = {
+    "dense": "dense",
+    "bm25": "sparse",
+    "sparse": "sparse",
+    "multi-vector": "multi",
+    "bge-m3": "dense + sparse + multi",
+    "image-text": "dense",
+    "image": "dense",
+    "bridge": "dense",
+}
+READS = dict.fromkeys(MAKES, ("text",)) | {
+    "image-text": ("text", "image"),
+    "bridge": ("text", "image"),
+    "image": ("image",),
+}
+PROMPTED = ("dense", "multi-vector")
+"""Families whose prompts are settings."""
 
 
 def heading(corpus: "CorpusInfo") -> str:
@@ -21,11 +41,20 @@ def heading(corpus: "CorpusInfo") -> str:
     )
 
 
-def catalogue_table(entries: "Sequence[CatalogueEntry]", chosen: str, done: Collection[str]) -> str:
-    """The encoders we know, the chosen one marked; a click chooses."""
-    head = "<th>Encoder</th><th class='num'>Dim</th><th class='num'>Tokens</th><th>Pooling</th><th>Prompts</th>"
-    head += "<th class='num'>Size</th><th>Licence</th>"
-    rows = "".join(catalogue_row(entry, entry.name == chosen, entry.name in done) for entry in entries)
+def catalogue_table(
+    entries: "Sequence[CatalogueEntry]",
+    bridges: "Sequence[BridgeReport]",
+    chosen: str,
+    corpus: tuple[Collection[str], bool],
+) -> str:
+    """The encoders we know and the project's own bridges, the chosen one marked; a click chooses.
+
+    `corpus` = (encoders it is encoded with, whether it has images).
+    """
+    head = "<th>Encoder</th><th>Makes</th><th>Reads</th><th class='num'>Dim</th><th class='num'>Tokens</th>"
+    head += "<th>Pooling</th><th>Prompts</th><th class='num'>Size</th><th>Licence</th>"
+    rows = "".join(bridge_entry(each, each.name == chosen, each.name in corpus[0]) for each in bridges)
+    rows += "".join(catalogue_row(entry, entry.name == chosen, corpus) for entry in entries)
     here = sum(entry.bundled for entry in entries)
     return (
         f"<section class='panel'><header><h3>Encoders</h3><span class='facts'><span>{here} installed</span><span>"
@@ -34,15 +63,19 @@ def catalogue_table(entries: "Sequence[CatalogueEntry]", chosen: str, done: Coll
     )
 
 
-def catalogue_row(entry: "CatalogueEntry", chosen: bool, done: bool) -> str:
+def catalogue_row(entry: "CatalogueEntry", chosen: bool, corpus: tuple[Collection[str], bool]) -> str:
+    done, images = corpus
+    lacks = entry.spec.kind == "image" and not images
     tags = " <span class='tag'>installed</span>" if entry.bundled else ""
-    tags += " <span class='tag good'>✓ encoded</span>" if done else ""
+    tags += " <span class='tag good'>✓ encoded</span>" if entry.name in done else ""
+    tags += " <span class='tag warn'>no images here</span>" if lacks else ""
     weight = size(entry.size_mb * 1_000_000) if entry.size_mb else "–"
-    short = {"query": "query", "document": "doc"}
-    prompts = " + ".join(short[role] for role in short if getattr(entry, f"{role}_prompt")) or "none"
-    name = escape(entry.name)
+    short_roles = {"query": "query", "document": "doc"}
+    prompts = " + ".join(short_roles[role] for role in short_roles if getattr(entry, f"{role}_prompt")) or "none"
     cells = (
-        ("", f"<b>{name}</b>{tags}"),
+        ("", f"<b>{escape(entry.name)}</b>{tags}"),
+        ("", MAKES[entry.spec.kind]),
+        ("", reads(READS[entry.spec.kind])),
         ("num", entry.dim or "–"),
         ("num", entry.max_length or "–"),
         ("", escape(entry.pooling)),
@@ -50,32 +83,74 @@ def catalogue_row(entry: "CatalogueEntry", chosen: bool, done: bool) -> str:
         ("num", weight),
         ("dim", escape(entry.licence)),
     )
+    return choice_row(entry.name, f"{entry.title}. {entry.note}", cells, chosen)
+
+
+def bridge_entry(each: "BridgeReport", chosen: bool, done: bool) -> str:
+    """A bridge of the project, among the encoders."""
+    tags = " <span class='tag'>fitted here</span>" + (" <span class='tag good'>✓ encoded</span>" if done else "")
+    sides = f"{each.image_encoder} → {each.text_encoder}"
+    cells = (
+        ("", f"<b>{escape(each.name)}</b>{tags}"),
+        ("", MAKES["bridge"]),
+        ("", reads(READS["bridge"])),
+        ("num", "–"),
+        ("num", "–"),
+        ("", "bridge"),
+        ("dim", "none"),
+        ("num", "–"),
+        ("dim", escape(sides)),
+    )
+    return choice_row(each.name, f"A bridge of this project: {sides}.", cells, chosen)
+
+
+def choice_row(name: str, title: str, cells: Sequence[tuple[str, Any]], chosen: bool) -> str:
+    key = escape(name)
     return (
-        f"<tr data-key='{name}' data-do='pick' data-name='{name}' role='button' tabindex='0' "
-        f"title='{escape(f'{entry.title}. {entry.note}')}'{' class=chosen' if chosen else ''}>"
+        f"<tr data-key='{key}' data-do='pick' data-name='{key}' role='button' tabindex='0' "
+        f"title='{escape(title)}'{' class=chosen' if chosen else ''}>"
         f"{''.join(f'<td class={kind!r}>{value}</td>' for kind, value in cells)}</tr>"
     )
 
 
-def details(spec: "EncoderSpec", preview: Mapping[str, Any], entries: "Sequence[CatalogueEntry]") -> str:
-    """What will be applied, as a list of facts; what is doubtful about it comes first, in red."""
+def reads(modalities: Iterable[str]) -> str:
+    """What an encoder reads; images are marked."""
+    return " + ".join(f"<span class='tag'>{each}</span>" if each == "image" else each for each in modalities)
+
+
+def details(
+    spec: "EncoderSpec",
+    preview: Mapping[str, Any],
+    listed: "tuple[Sequence[CatalogueEntry], Sequence[BridgeReport]]",
+    images: bool,
+) -> str:
+    """What will be applied, as a list of facts; what is doubtful about it comes first, in red.
+
+    `listed` = (catalogue, bridges of the project); `images`: whether the corpus has any.
+    """
+    entries, bridges = listed
     entry = entry_of(preview["model"], entries)
     facts = {name: getattr(entry, name, None) if value is None else value for name, value in preview.items()}
-    notes = "".join(f"<div class='note bad'><b>{escape(text)}</b></div>" for text in doubts(spec, facts, entry))
-    rows = [("Listed as", f"<b>{escape(spec.name)}</b>")]
-    if spec.kind == "dense":
-        rows += [
-            ("Model", f"<code>{escape(facts['model'])}</code>"),
-            ("Query prompt", effective(facts["query_prompt"])),
-            ("Document prompt", effective(facts["document_prompt"])),
-            ("Pooling", known(facts["pooling"])),
-            ("Dimensions", known(facts["dim"])),
-            ("Longest input", f"{known(facts['max_length'])} tokens" if facts["max_length"] else known(None)),
-        ]
+    notes = "".join(f"<div class='note bad'><b>{escape(text)}</b></div>" for text in doubts(spec, facts, entry, images))
+    rows = [
+        ("Listed as", f"<b>{escape(spec.name)}</b>"),
+        ("Makes", MAKES[spec.kind]),
+        ("Reads", reads(READS[spec.kind])),
+    ]
+    rows += [("Model", f"<code>{escape(facts['model'])}</code>")] if spec.kind != "bm25" else []
+    if spec.kind in PROMPTED:
+        rows += [("Query prompt", effective(facts["query_prompt"]))]
+        rows += [("Document prompt", effective(facts["document_prompt"]))]
+    if spec.kind not in ("bm25", "bridge"):
+        rows += [("Pooling", known(facts["pooling"])), ("Dimensions", known(facts["dim"]))]
+    if spec.kind not in ("bm25", "bridge", "image"):
+        rows += [("Longest input", f"{known(facts['max_length'])} tokens" if facts["max_length"] else known(None))]
     rows += [("Licence", escape(facts["licence"]))] if facts["licence"] else []
-    note = f"<p class='dim'>{escape(facts['note'])}</p>" if facts["note"] else ""
-    listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
-    return f"{notes}<dl class='facts-list'>{listed}</dl>{note}"
+    own = next((each for each in bridges if f"artifact:{each.model}" == facts["model"]), None)
+    note = f"<p class='dim'>{told(vars_of(own))}</p>" if own else ""
+    note += f"<p class='dim'>{escape(facts['note'])}</p>" if facts["note"] else ""
+    listing = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+    return f"{notes}<dl class='facts-list'>{listing}</dl>{note}"
 
 
 def entry_of(model: str | None, entries: "Sequence[CatalogueEntry]") -> "CatalogueEntry | None":
@@ -88,12 +163,14 @@ def entry_of(model: str | None, entries: "Sequence[CatalogueEntry]") -> "Catalog
     return None
 
 
-def doubts(spec: "EncoderSpec", facts: Mapping[str, Any], entry: "CatalogueEntry | None") -> list[str]:
-    """Sentences about prompts a model expects and would not get, and about code it brings."""
+def doubts(spec: "EncoderSpec", facts: Mapping[str, Any], entry: "CatalogueEntry | None", images: bool) -> list[str]:
+    """Sentences about pictures that are not there, prompts a model expects and would not get, and code it brings."""
     found = []
+    if spec.kind == "image" and not images:
+        found.append("This encoder reads images alone, and the documents of this corpus have none.")
     for role in ("query", "document"):
         expected = getattr(entry, f"{role}_prompt", "")
-        if expected and facts[f"{role}_prompt"] == "":
+        if expected and facts.get(f"{role}_prompt") == "":
             found.append(f"This model expects the {role} prompt “{expected}”, and none is set.")
     if getattr(spec, "trust_remote_code", False):
         found.append("Code that comes with the model will run on this machine. Only for sources you trust.")
@@ -116,7 +193,18 @@ def embedding_table(found: "Sequence[EmbeddingInfo]", place: Place) -> str:
             "<h3 class='above'>Embeddings</h3><div class='note'>Nothing encoded yet. <b>bm25</b> takes seconds and "
             "needs no model; a dense encoder also finds what is said in other words.</div>"
         )
-    names = ("Embedding", "Vectors", "Dim", "Pooling", "Query prompt", "Document prompt", "Precision", "Size", "Took")
+    names = (
+        "Embedding",
+        "Reads",
+        "Vectors",
+        "Dim",
+        "Pooling",
+        "Query prompt",
+        "Document prompt",
+        "Precision",
+        "Size",
+        "Took",
+    )
     numbers = ("Vectors", "Dim", "Size", "Took")
     head = "".join(f"<th class='{'num' if name in numbers else ''}'>{name}</th>" for name in (*names, "Made", ""))
     rows = "".join(embedding_row(each, place) for each in found)
@@ -129,9 +217,13 @@ def embedding_table(found: "Sequence[EmbeddingInfo]", place: Place) -> str:
 def embedding_row(each: "EmbeddingInfo", place: Place) -> str:
     notes = "".join(f"<div class='note warn'>{ticked(text)}</div>" for text in each.warnings)
     search = escape(place.link("/search", encoder=each.encoder))
+    tokens = each.manifest.get("tokens")
+    measured = (each.manifest.get("fitted") or {}).get("measured")
+    notes += f"<div class='dim'>{short(measured)}</div>" if measured else ""
     cells = (
         ("", f"<b>{escape(each.encoder)}</b> <span class='tag'>{escape(each.kind)}</span>{notes}"),
-        ("num", f"{each.vectors:,}"),
+        ("", reads(sorted(each.manifest.get("modalities", ["text"]), reverse=True))),
+        ("num", f"{each.vectors:,}" + (f"<div class='dim'>{tokens:,} tokens</div>" if tokens else "")),
         ("num", f"{each.dim:,}"),
         ("", escape(each.pooling)),
         ("", prompt(each.query_prompt)),

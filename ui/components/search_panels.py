@@ -69,12 +69,20 @@ def panel_html(project: Project, place: Place, view: View, number: int, what: st
     if not view.asks and what != "hubs":
         raise BadInput("There is no query yet.", "Write one first.")
     title, body = makers[what](project, place, view, number)
-    label = pipeline_label(view.columns[number].pipeline)
+    label = escape(pipeline_label(view.columns[number].pipeline))
+    return framed(title, f'<p class="dim">{label}</p>{body}')
+
+
+def framed(title: str, body: str) -> str:
+    """A panel with its title and ×; `body` is markup."""
     return (
         f'<div class="wb-document"><div class="wb-bar"><h2>{escape(title)}</h2>'
         '<button class="wb-x" data-act="shut" title="Close (Esc)" aria-label="Close">×</button></div>'
-        f'<section><p class="dim">{escape(label)}</p>{body}</section></div>'
+        f"<section>{body}</section></div>"
     )
+
+
+WAITING = framed("Measuring…", '<p class="wb-note">The first time this may load a model and take a while.</p>')
 
 
 def depths(project: Project, place: Place, view: View, number: int) -> tuple[str, str]:
@@ -97,7 +105,10 @@ def prompts(project: Project, place: Place, view: View, number: int) -> tuple[st
 def hubs(project: Project, place: Place, view: View, number: int) -> tuple[str, str]:
     from workbench.workflows.hubness import hubness
 
-    first = view.columns[number].pipeline.retrievers[0]
+    dense = {each.encoder for each in searching.systems(project, place.corpus) if each.output == "dense"}
+    first = next((each for each in view.columns[number].pipeline.retrievers if each.encoder in dense), None)
+    if first is None:
+        raise BadInput("No retriever of this column has dense vectors.", "Hubs are a matter of dense vectors.")
     sets = [each.name for each in corpora.list_query_sets(project, place.corpus)]
     bank = first.query_bank or next(iter(sets), TITLES)
     report = hubness(project, place.corpus, first.encoder, bank, view.k, first.bank_beta)

@@ -4,25 +4,25 @@ from typing import Any
 
 import gradio as gr
 
+from ui.components.bridge_view import BridgePanel, show_bridges
 from ui.components.empty import no_corpus, no_project
 from ui.components.encode_view import catalogue_table, details, embedding_table, heading
+from ui.components.encoder_forms import FAMILIES, EncoderForms, named_encoder, renamed
 from ui.components.job_panel import draw_jobs, job_panel
 from ui.components.live import live, show
 from ui.components.navigation import navigation
 from ui.forms import draw_form
 from ui.handlers import on, on_load, problem, said, tell
 from ui.session import Context, Place
-from workbench.errors import BadInput, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.project import Project
-from workbench.specs import BM25Spec, DenseSpec, EncoderSpec, EncodeSpec, encoder_spec
+from workbench.specs import EncoderSpec, EncodeSpec
+from workbench.workflows import bridge, encode
 from workbench.workflows import corpus as corpora
-from workbench.workflows import encode
 from workbench.workflows.artifacts import delete_artifact
 
 TITLE, PATH = "Encode", "/encode"
-KINDS = ("encode",)
-FIXED = ("name", "model", "kind")
-"""Fields of an encoder's spec that are not settings: who it is."""
+KINDS = ("encode", "bridge")
 Update = dict[str, Any]
 
 
@@ -45,6 +45,7 @@ class EncodePage:
                     self.catalogue = live("catalogue")
                 with gr.Column(scale=5, min_width=400, elem_classes="panel settings"):
                     self.draw_settings()
+            self.bridge = BridgePanel(encode.list_encoders())
             self.panel = job_panel(self.context, KINDS)
             self.list = live("embeddings")
         self.wire()
@@ -58,29 +59,41 @@ class EncodePage:
                 elem_id="encoder",
                 max_lines=1,
                 scale=3,
-                min_width=200,
+                min_width=180,
             )
-            self.button = gr.Button("Encode", variant="primary", elem_id="encode", scale=0, min_width=120)
+            self.family = gr.Dropdown(
+                list(FAMILIES),
+                value="",
+                label="Family",
+                info="Of a hub id or folder",
+                elem_id="family",
+                scale=2,
+                min_width=130,
+            )
+            self.button = gr.Button("Encode", variant="primary", elem_id="encode", scale=0, min_width=110)
         self.details = live("encoder-details")
-        with gr.Column(visible=False, elem_classes="flat") as self.dense_box:
-            self.dense = draw_form(DenseSpec, "dense", skip=FIXED)
-        with gr.Column(visible=False, elem_classes="flat") as self.bm25_box:
-            self.bm25 = draw_form(BM25Spec, "bm25", skip=FIXED)
+        self.forms = EncoderForms()
         with gr.Accordion("How it runs", open=False, elem_classes="knobs"):
             self.run = draw_form(EncodeSpec, "run")
 
     def wire(self) -> None:
-        forms = [*self.dense.components, *self.bm25.components]
-        boxes = [self.dense_box, self.bm25_box]
-        on_load(self.load, [self.head, self.body, self.encoder, self.list])
-        on(self.catalogue.act, self.pick, None, self.encoder)
-        on(self.encoder.change, self.choose, self.encoder, [self.catalogue, self.details, *boxes, *forms])
+        forms = self.forms.components
+        who = [self.encoder, self.family]
+        on_load(self.load, [self.head, self.body, self.encoder, self.list, self.bridge.box, *self.bridge_outputs])
+        on(self.catalogue.act, self.pick, None, who)
+        for chosen in who:
+            on(chosen.change, self.choose, who, [self.catalogue, self.details, *self.forms.boxes.values(), *forms])
         for component in forms:
             event = component.blur if hasattr(component, "blur") else component.change
-            on(event, self.look, [self.encoder, *forms], self.details)
-        on(self.button.click, self.start, [self.encoder, *forms, *self.run.components], self.panel)
+            on(event, self.look, [*who, *forms], self.details)
+        on(self.button.click, self.start, [*who, *forms, *self.run.components], self.panel)
+        on(self.bridge.button.click, self.fit, self.bridge.inputs, self.panel)
         on(self.list.act, self.remove, None, self.list)
-        on(self.panel.done, self.draw_list, None, self.list)
+        on(self.panel.done, self.draw_made, self.encoder, [self.list, self.catalogue, self.bridge.results])
+
+    @property
+    def bridge_outputs(self) -> list[Any]:
+        return [self.bridge.name, self.bridge.results]
 
     def load(self, request: gr.Request) -> dict[Any, Any]:
         """Fill the page, or say what is missing first."""
@@ -88,69 +101,69 @@ class EncodePage:
         if not place.corpus:
             return {self.head: show(no_corpus(place.link("/corpus")) if place.project else no_project())}
         project = self.context.project(place.project)
+        info = corpora.get_corpus(project, place.corpus)
         names = [entry.name for entry in encode.list_encoders()]
         done = {each.encoder for each in encode.list_embeddings(project, place.corpus)}
         # The first one of the list that is not done yet: what a person most likely came for.
         first = next((name for name in names if name not in done), names[0])
         return {
-            self.head: show(heading(corpora.get_corpus(project, place.corpus))),
+            self.head: show(heading(info)),
             self.body: gr.update(visible=True),
             self.encoder: gr.update(value=place.query.get("encoder", "")[:300] or first),
             self.list: self.list_of(project, place),
+            self.bridge.box: gr.update(visible=info.has_images),
+            self.bridge.name: gr.update(value=f"{info.name} bridge"),
+            self.bridge.results: show_bridges(bridge.list_bridges(project), place),
         }
 
-    def pick(self, event: gr.EventData) -> Update:
-        return gr.update(value=said(event, "name"))
+    def pick(self, event: gr.EventData) -> tuple[Update, Update]:
+        return gr.update(value=said(event, "name")), gr.update(value="")
 
-    def choose(self, encoder: str, request: gr.Request) -> dict[Any, Any]:
-        """Show what `encoder` is, and put its own settings into the form."""
+    def choose(self, encoder: str, family: str, request: gr.Request) -> dict[Any, Any]:
+        """Show what `encoder` is, and put its own settings into its family's form."""
         project, place = self.context.here(request)
-        done = {each.encoder for each in encode.list_embeddings(project, place.corpus)}
-        shown: dict[Any, Any] = {self.catalogue: show(catalogue_table(encode.list_encoders(), encoder.strip(), done))}
+        shown: dict[Any, Any] = {self.catalogue: self.catalogue_of(project, place, encoder)}
         try:
-            spec = encode.resolve_encoder(encoder.strip())
-            facts = described(spec)
+            spec = named_encoder(project, encoder, family)
+            facts = self.described(project, place, spec)
         except WorkbenchError as error:
             return {**shown, self.details: show(problem(error.message, error.hint) if encoder.strip() else "")}
-        form = self.form_of(spec)
-        return {
-            **shown,
-            self.details: show(facts),
-            self.dense_box: gr.update(visible=form is self.dense),
-            self.bm25_box: gr.update(visible=form is self.bm25),
-            **dict(zip(form.components, form.show(spec), strict=True)),
-        }
+        return {**shown, self.details: show(facts), **self.forms.show(spec)}
 
-    def form_of(self, spec: EncoderSpec) -> Any:
-        return self.bm25 if isinstance(spec, BM25Spec) else self.dense
-
-    def spec_of(self, encoder: str, entered: tuple[Any, ...]) -> EncoderSpec:
-        """The encoder with the settings of the form; one that differs from the catalogue's gets a name that says so."""
-        if not encoder.strip():
-            raise BadInput("No encoder is chosen.", "Click one in the list, or write a hub id or a folder.")
-        own = encode.resolve_encoder(encoder.strip())
-        form = self.form_of(own)
-        count = len(self.dense.components)
-        values = entered[:count] if form is self.dense else entered[count:]
-        given = {name: getattr(own, name) for name in FIXED if hasattr(own, name)}
-        return renamed(own, form.read(values, given))
-
-    def look(self, encoder: str, *entered: Any) -> Update:
+    def look(self, encoder: str, family: str, request: gr.Request, *entered: Any) -> Update:
         """What will be applied with the settings as they are now, and what is doubtful about it."""
+        project, place = self.context.here(request)
         try:
-            return show(described(self.spec_of(encoder, entered)))
+            return show(self.described(project, place, self.spec_of(project, (encoder, family), entered)))
         except WorkbenchError as error:
             return show(problem(error.message, error.hint))
 
-    def start(self, encoder: str, request: gr.Request, *entered: Any) -> Update:
+    def spec_of(self, project: Project, who: tuple[str, str], entered: tuple[Any, ...]) -> EncoderSpec:
+        """The encoder with the settings of the form; one that differs from the catalogue's gets a name that says so."""
+        own = named_encoder(project, *who)
+        return renamed(own, self.forms.read(own, entered))
+
+    def start(self, encoder: str, family: str, request: gr.Request, *entered: Any) -> Update:
         """Queue the encoding."""
-        place = self.context.here(request)[1]
+        project, place = self.context.here(request)
         count = len(self.run.components)
-        spec = self.spec_of(encoder, entered[:-count])
+        spec = self.spec_of(project, (encoder, family), entered[:-count])
         run = self.run.read(entered[-count:])
         arguments = {"corpus": place.corpus, "encoder": spec.to_dict(), "spec": run.to_dict()}
         title = f"Encode {place.corpus} with {spec.name}"
         self.context.jobs.enqueue("encode", place.project, arguments, title=title, device=run.device)
+        return draw_jobs(self.context, place.project, KINDS)
+
+    def fit(self, image: str, text: str, name: str, request: gr.Request) -> Update:
+        """Queue the fitting of a bridge; what can be refused at once is."""
+        project, place = self.context.here(request)
+        checked = bridge.check_bridge_name(name or "")
+        sides = {"image_encoder": (image or "").strip(), "text_encoder": (text or "").strip()}
+        for each in sides.values():
+            named_encoder(project, each)
+        arguments = {"name": checked, "corpus": place.corpus, **sides}
+        title = f"Fit the bridge {checked} on {place.corpus}"
+        self.context.jobs.enqueue("bridge", place.project, arguments, title=title)
         return draw_jobs(self.context, place.project, KINDS)
 
     def remove(self, event: gr.EventData, request: gr.Request) -> Update:
@@ -160,20 +173,23 @@ class EncodePage:
         tell(f"Deleted: {', '.join(gone)}.")
         return self.list_of(project, place)
 
-    def draw_list(self, request: gr.Request) -> Update:
-        return self.list_of(*self.context.here(request))
+    def draw_made(self, encoder: str, request: gr.Request) -> tuple[Update, Update, Update]:
+        """What a job has just made: an embedding, or a bridge."""
+        project, place = self.context.here(request)
+        found = show_bridges(bridge.list_bridges(project), place)
+        return self.list_of(project, place), self.catalogue_of(project, place, encoder), found
 
     def list_of(self, project: Project, place: Place) -> Update:
         return show(embedding_table(encode.list_embeddings(project, place.corpus), place))
 
+    def catalogue_of(self, project: Project, place: Place, encoder: str) -> Update:
+        done = {each.encoder for each in encode.list_embeddings(project, place.corpus)}
+        images = corpora.get_corpus(project, place.corpus).has_images
+        bridges = bridge.list_bridges(project)
+        return show(catalogue_table(encode.list_encoders(), bridges, encoder.strip(), (done, images)))
 
-def described(spec: EncoderSpec) -> str:
-    """What will be applied, as HTML."""
-    return details(spec, encode.encoder_preview(spec.to_dict()), encode.list_encoders())
-
-
-def renamed(own: EncoderSpec, wanted: EncoderSpec) -> EncoderSpec:
-    """`wanted`, named after how it differs from `own`: two embeddings of one encoder must not share a name."""
-    before, after = own.to_dict(), wanted.to_dict()
-    changes = [f"{name}={value}" for name, value in after.items() if value != before[name]]
-    return encoder_spec({**after, "name": " ".join([own.name, *changes])[:80].strip()})
+    def described(self, project: Project, place: Place, spec: EncoderSpec) -> str:
+        """What will be applied, as HTML."""
+        preview = encode.encoder_preview(spec.to_dict())
+        images = corpora.get_corpus(project, place.corpus).has_images
+        return details(spec, preview, (encode.list_encoders(), bridge.list_bridges(project)), images)

@@ -23,6 +23,7 @@ from ui.components.navigation import navigation
 from ui.components.query_bar import Around, bar_html
 from ui.components.query_image import query_image, show_query_image
 from ui.components.results import listing
+from ui.components.side_panel import SidePanel
 from ui.components.text import whole
 from ui.handlers import explain, fields, on, on_load, problem, said, tell, warn
 from ui.session import Context, Place
@@ -81,9 +82,7 @@ class SearchPage:
                 with gr.Column(elem_id=f"col-{n}", elem_classes="wb-col", min_width=200):
                     self.heads.append(tuned(f"head-{n}"))
                     self.hits.append(listing(f"hits-{n}", elem_classes="wb-panel"))
-            self.panel = listing(
-                "document", elem_classes=["wb-panel", "wb-side"], visible=False, scale=2, min_width=340
-            )
+            self.side = SidePanel(self.context)
         self.overlay = compare("compare", agree)
         self.wire()
 
@@ -103,20 +102,18 @@ class SearchPage:
         on(self.filters.act, self.change_filters, inputs, changed, trigger_mode="multiple")
         on(self.front.ask, self.ask_example, inputs, changed)
         on(self.front.make, self.make_searchable, None, self.jobs)
-        opened = [self.panel, *self.hits]
         for ticket_field, head, hits in zip(self.tickets, self.heads, self.hits, strict=True):
             on(ticket_field.change, self.search, ticket_field, hits, trigger_mode="always_last", concurrency_limit=4)
-            on(head.act, self.act_on_column, inputs, [*changed, self.panel], trigger_mode="multiple")
+            looking = [self.side.region, self.side.asked]
+            on(head.act, self.act_on_column, inputs, [*changed, *looking], trigger_mode="multiple")
             tuned_parts = [self.state, self.overlay, hits]
             on(head.tune, self.tune_column, inputs, tuned_parts, trigger_mode="always_last", concurrency_limit=4)
-        for region in (self.panel, *self.hits):
+        for region in (self.side.region, *self.hits):
             on(region.nearest, self.alike, inputs, changed)
             on(region.use, self.use_picture, inputs, changed)
             on(region.drop, self.ask, inputs, changed)
-            on(region.pick, self.open, self.state, opened, trigger_mode="always_last")
-        on(self.panel.retitle, self.ask_title, inputs, changed)
-        on(self.panel.why, self.why, self.state, self.panel, trigger_mode="always_last")
-        on(self.panel.shut, self.shut, None, opened)
+        on(self.side.region.retitle, self.ask_title, inputs, changed)
+        self.side.wire(self.state, self.hits)
 
     # ── what is wanted ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -303,8 +300,7 @@ class SearchPage:
             raise BadInput("That column is not there any more.", "Reload the page.")
         column, columns = view.columns[n], view.columns
         if action == "panel":
-            shown = panels.panel_html(project, place, view, n, said(event, "what"))
-            return {self.panel: gr.update(visible=True, value=shown)}
+            return self.side.announce(ticket(view.link(place), n, said(event, "what")))
         if action == "duplicate" and len(columns) < MAX_COLUMNS:
             return self.want(project, place, replace(view, columns=(*columns[: n + 1], column, *columns[n + 1 :])))
         if action == "remove" and len(columns) > 1:
@@ -356,23 +352,6 @@ class SearchPage:
             return gr.update(value=answer(project, place, view, n), busy="")
         except Exception as error:  # noqa: BLE001 — explain() logs it
             return gr.update(value=problem(*explain(error)), busy="")
-
-    def open(self, state: str, event: gr.EventData, request: gr.Request) -> list[Any]:
-        """The document beside the columns, with the matched words marked."""
-        project, place = self.context.here(request)
-        ordinal = whole(event, "ordinal")
-        value = panels.document_panel(project, place, read_view(parse_link(state)), ordinal)
-        return [gr.update(visible=True, value=value), *[gr.update(open=ordinal)] * MAX_COLUMNS]
-
-    def why(self, state: str, event: gr.EventData, request: gr.Request) -> Any:
-        """Why a retriever found the document that is open."""
-        project, place = self.context.here(request)
-        view, ordinal = read_view(parse_link(state)), whole(event, "ordinal")
-        asked = (whole(event, "column"), whole(event, "index"))
-        return gr.update(value=panels.document_panel(project, place, view, ordinal, asked))
-
-    def shut(self) -> list[Any]:
-        return [gr.update(visible=False, value=""), *[gr.update(open=-1)] * MAX_COLUMNS]
 
     def make_searchable(self, request: gr.Request) -> Any:
         """Queue the BM25 job of an empty state."""

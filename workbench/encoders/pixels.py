@@ -1,5 +1,6 @@
 """Images through a vision model: opened and resized in a thread ahead of it, in batches that fit the device."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -105,5 +106,5 @@ def preparation(processor: Any) -> dict[str, Any]:
         "max_num_patches",
     )
     kept = {name: known[name] for name in names if known.get(name) is not None}
-    kept = {name: dict(value) if isinstance(value, dict) else value for name, value in kept.items()}
-    return {"class": type(processor).__name__, **{k: int(v) if k == "resample" else v for k, v in kept.items()}}
+    plain: dict[str, Any] = json.loads(json.dumps({"class": type(processor).__name__, **kept}, default=dict))
+    return plain

@@ -26,12 +26,13 @@ class SparseTextEncoder(PretrainedTextEncoder):
     output: Output = "sparse"
 
     def __init__(self, spec: SparseSpec, model: Any, run: EncodeSpec, located: Located) -> None:
-        """Raises `BadInput` where the spec asks for more tokens than the model reads."""
+        """Raises `BadInput` where it is no sparse model, or the spec asks for more tokens than it reads."""
         self._max_terms = spec.max_terms or model.max_active_dims
         if spec.max_length is not None:
             limit = position_limit(getattr(model[0], "config", None))
             model.max_seq_length = checked_length(spec.model, spec.max_length, limit)
         super().__init__(spec, model, run, located)
+        self._check_trained()
         # Asked of the model itself: before its first text SPLADE's modules do not know it.
         self._dim = int(self._runner.run(["a"], "", "document", no_progress).shape[1])
         if model.similarity_fn_name != "dot":
@@ -43,9 +44,7 @@ class SparseTextEncoder(PretrainedTextEncoder):
         if not isinstance(spec, SparseSpec):
             raise TypeError(f"a SparseSpec is needed, not {type(spec).__name__}")
         located = locate(spec.model)
-        encoder = cls(spec, load("SparseEncoder", spec, located, run), run, located)
-        encoder._check_trained()
-        return encoder
+        return cls(spec, load("SparseEncoder", spec, located, run), run, located)
 
     @property
     def dim(self) -> int:

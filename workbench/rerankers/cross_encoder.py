@@ -52,11 +52,11 @@ class CrossEncoderReranker(Reranker):
         self._spec = spec
         self._model = model.eval()
         self._device = torch.device(model.device)
-        self._prompt = model.prompts.get(model.default_prompt_name) or "" if model.default_prompt_name else ""
+        self._prompt = str((model.default_prompt_name and model.prompts.get(model.default_prompt_name)) or "")
         self._max_length = applied_max_length(spec, model)
         self._feed = PairFeed(model[0].tokenizer, self._max_length) if PairFeed.suits(model) else None
         self._dtype = resolve_dtype(run.dtype, self._device.type, str(model.dtype).removeprefix("torch."))
-        if self._dtype != "float32" and self._feed is not None:
+        if self._dtype != "float32":
             # Scores lie close together: bfloat16 keeps 8 bits, so that near ones would become ties.
             model.set_keep_in_fp32_modules(sorted({*model.keep_in_fp32_modules, *head_layers(model)}))
         set_precision(model, self._device, self._dtype)
@@ -234,10 +234,10 @@ def applied_max_length(spec: CrossEncoderSpec, model: Any) -> int | None:
 
 
 def head_layers(model: Any) -> Iterator[str]:
-    """Names of the plain linear layers after the trunk: pooler and classifier, which read one vector a pair."""
-    trunk = getattr(model[0], "model", None)
-    prefix = f"{getattr(trunk, 'base_model_prefix', '')}."
+    """Names of the plain linear layers after the trunk: pooler, classifier, a later module's; not those of each token."""
+    whole = getattr(model[0], "model", None)
+    part = getattr(whole, "base_model_prefix", "")
+    trunk = f"0.model.{part}." if part and hasattr(whole, part) else "0.model."
     for name, module in model.named_modules():
-        inside = name.removeprefix("0.model.")
-        if type(module) is torch.nn.Linear and (".pooler." in f".{inside}" or not inside.startswith(prefix)):
+        if type(module) is torch.nn.Linear and (".pooler." in name or not name.startswith(trunk)):
             yield name

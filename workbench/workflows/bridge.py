@@ -15,6 +15,7 @@ from workbench.corpora import CorpusInfo
 from workbench.encoders import bridging
 from workbench.errors import BadInput
 from workbench.project import Project, check_name
+from workbench.scoring import normalize_rows
 from workbench.specs import EncoderSpec, ImageTextSpec
 from workbench.types import Document, Progress, no_progress
 from workbench.vectors import DenseVectors
@@ -185,16 +186,16 @@ def gathered(
     from workbench.encoders.bridge import class_names, probabilities_of
 
     captions = [caption_of(each) for each in pictures]
-    features = bridging.normalize_rows(vectors.take(np.array([each.ordinal for each in pictures])))
+    features = normalize_rows(vectors.take(np.array([each.ordinal for each in pictures])))
     text = models["text"]
-    documents = bridging.normalize_rows(np.asarray(text.encode_documents(captions, progress)))
+    documents = normalize_rows(np.asarray(text.encode_documents(captions, progress)))
     described = text.describe()
     same = described.get("query_prompt") == described.get("document_prompt")
-    queries = documents if same else bridging.normalize_rows(np.asarray(text.encode_queries(captions)))
+    queries = documents if same else normalize_rows(np.asarray(text.encode_queries(captions)))
     probabilities = probabilities_of(models["image"], features)
     if probabilities is None:
         return bridging.Captioned(captions, features, documents, queries), None
-    labels = bridging.normalize_rows(np.asarray(text.encode_documents(class_names(models["image"]))))
+    labels = normalize_rows(np.asarray(text.encode_documents(class_names(models["image"]))))
     return bridging.Captioned(captions, features, documents, queries, probabilities), labels
 
 

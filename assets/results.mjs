@@ -45,7 +45,9 @@ const panel = () => living().find((one) => one.element.querySelector("[data-act=
 
 function living() {
   for (const one of listings) if (!one.element.isConnected) listings.delete(one);
-  return [...listings];
+  // In the page's order: they mount in any.
+  const before = (a, b) => a.element.compareDocumentPosition(b.element) & Node.DOCUMENT_POSITION_FOLLOWING;
+  return [...listings].sort((a, b) => (before(a, b) ? -1 : 1));
 }
 
 // ── drawing ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -30,7 +30,7 @@ from workbench.project import Project
 from workbench.specs import EncodeSpec, FusionSpec, PipelineSpec, RerankSpec, RetrieverSpec
 from workbench.workflows.corpus import list_corpora, list_queries, list_query_sets
 from workbench.workflows.demo import FACTBOOK, add_sample
-from workbench.workflows.encode import encode_corpus, open_encoder
+from workbench.workflows.encode import encode_corpus, find_embedding, open_encoder
 from workbench.workflows.retrieving import vectors_of
 from workbench.workflows.search import search
 
@@ -71,7 +71,7 @@ def by_hand(project: Project, queries: Sequence[str]) -> Callable[[str], Any]:
     words.index(bm25s.tokenize(texts, show_progress=False), show_progress=False)
     models = []
     for name in ENCODERS[1:]:
-        (artifact,) = project.artifacts.list("embedding", name=name)
+        artifact = find_embedding(project, info, name)
         folder = open_encoder(artifact)._folder
         vectors = vectors_of(artifact)
         models.append((SentenceTransformer(str(folder), device="cpu"), vectors.take(np.arange(len(vectors)))))

@@ -97,6 +97,11 @@ def test_a_link_has_at_most_four_columns_and_shares_lie_between_0_and_1() -> Non
     assert (view.alpha, view.at) == (1.0, -1)
 
 
+def test_a_part_of_a_corpus_survives_its_address() -> None:
+    browse = Browse("river bank", FILTERS, 150)
+    assert read_browse(parse_link(browse.link(PLACE))) == browse
+
+
 @pytest.mark.parametrize("k", ["0", "-5", "x", "", "1e3", "99999999999999999999999"])
 def test_a_wrong_k_is_put_in_range(k: str) -> None:
     assert 1 <= read_view({"k": k}).k <= 1000

@@ -111,3 +111,19 @@ def test_a_folder_says_what_it_is_without_being_loaded(tmp_path):
     assert facts == expected
     plain = folder_facts(make_tiny_model(tmp_path / "b", Tiny(modules=False)))
     assert plain == {"dim": 32, "max_length": 64, "pooling": "mean"}
+
+
+def test_a_folders_files_say_its_family(tiny_model, tiny_sparse, tiny_multi, tiny_m3):
+    for folder, kind in ((tiny_model, "dense"), (tiny_sparse, "sparse"), (tiny_multi, "multi-vector")):
+        assert (resolve_encoder(str(folder)).kind, resolve_encoder(str(folder)).name) == (kind, folder.name)
+    found = resolve_encoder(f"{tiny_m3}:multi")
+    assert (found.kind, found.output, found.name) == ("bge-m3", "multi", "tiny-m3:multi")
+
+
+def test_an_output_of_a_model_is_named_behind_it():
+    for name, output in (("bge-m3", "dense"), ("bge-m3:sparse", "sparse"), ("bge-m3:multi", "multi")):
+        found = resolve_encoder(name)
+        assert (found.name, found.output, found.model) == (name, output, "BAAI/bge-m3")
+    assert resolve_encoder("baai/BGE-m3:sparse").name == "baai/BGE-m3:sparse"
+    with pytest.raises(NotFound):
+        resolve_encoder("minilm:sparse")

@@ -1,6 +1,7 @@
 """Columns of a comparison without a browser: the first ones, what a control of the editor does, agreement."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 
@@ -210,3 +211,29 @@ def test_typed_text_becomes_the_fields_type() -> None:
     assert entered(FusionSpec, "k", "60") == 60.0 and entered(FusionSpec, "method", "rrf") == "rrf"
     with pytest.raises(BadInput, match="no field"):
         entered(FusionSpec, "nothing", "1")
+
+
+def test_the_query_of_a_view_is_text_picture_or_both(project, tmp_path) -> None:
+    from PIL import Image
+
+    from ui.components.address import View
+    from ui.components.column_answer import asked_for, content_of
+    from workbench.errors import NotFound
+    from workbench.types import Content
+    from workbench.workflows.images import query_image, store_query_image
+
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "red.png")
+    id = store_query_image(project, tmp_path / "red.png")
+    stored = query_image(project, id)
+    assert content_of(project, "c", View("text")) == Content("text")
+    assert content_of(project, "c", View("text", image=id, alpha=0.25)) == Content("text", stored, 0.25)
+    # A share says nothing where there is no text.
+    assert content_of(project, "c", View("", image=id, alpha=0.25)) == Content("", stored, None)
+    with pytest.raises(NotFound):
+        content_of(project, "c", View(image="../secret"))
+    with pytest.raises(BadInput, match="names no document"):
+        content_of(project, "c", View(image="doc:../1"))
+    view = View("x", (Column(BOTH), Column(plain("bm25", "inverted"))))
+    assert asked_for(ticket("/search?" + urlencode(view.values()), 1)) == (view, 1)
+    with pytest.raises(BadInput, match="not there any more"):
+        asked_for(ticket("/search?" + urlencode(view.values()), 2))

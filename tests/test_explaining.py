@@ -59,7 +59,7 @@ def project(tmp_path_factory) -> Project:
     info = corpora.find(made.db, "topics")
     texts = corpora.texts(made.db, info.id, 0, N)
     rows = Ragged.of([Model("multi").rows(text, "document") for text in texts], 12)
-    for name, facts in (("tokens", {}), ("m3", {"family": "bge-m3", "model": "m", "revision": "r"})):
+    for name, facts in (("tokens", {}), ("m3", {"similarity": "meanmaxsim"})):
         draft = made.artifacts.begin("embedding", name, {"name": name}, [info.fingerprint], info.id)
         ShardFolder(draft.folder).write(0, ragged_arrays(rows, "float32"), N)
         manifest = {"output": "multi", "vectors": N, "dim": 12, "warnings": [], "encoder_spec": {}, **facts}

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaModel
 from workbench.errors import BadInput, Cancelled, NotFound, WorkbenchError
 from workbench.rerankers import gguf
 from workbench.rerankers.causal import Words
+from workbench.rerankers.likelihood import LikelihoodForm
 from workbench.rerankers.llm import LLMReranker
 from workbench.rerankers.merging import merged, run_layers
 from workbench.rerankers.prompts import BGE_PROMPT, LIGHTWEIGHT_PROMPT, QWEN3_INSTRUCTION, BGEForm, Qwen3Form
@@ -77,7 +78,23 @@ class TestForms:
             published = torch.softmax(logits[[no, yes]], 0)[1]
             assert 1 / (1 + math.exp(-score)) == pytest.approx(float(published), rel=1e-4)
 
-    @pytest.mark.parametrize("form", [BGEForm, Qwen3Form])
+    @pytest.mark.parametrize("budget", [64, None])
+    def test_likelihood_is_the_mean_log_probability_of_the_query(self, llama, budget):
+        run = EncodeSpec(device="cpu", dtype="float32", batch_tokens=budget)
+        scores = open_llm(llama, run, form="likelihood").rerank(QUERY, DOCUMENTS).scores
+        model = AutoModelForCausalLM.from_pretrained(llama, dtype=torch.float32).eval()
+        query = ids_of(f" {QUERY}")
+        for score, document in zip(scores, DOCUMENTS, strict=True):
+            ids = [2, *ids_of(f"Passage: {document}"), *ids_of("\nQuestion:"), *query]
+            with torch.inference_mode():
+                chances = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+            first = len(ids) - len(query)
+            expected = np.mean([float(chances[n - 1, ids[n]]) for n in range(first, len(ids))])
+            assert score == pytest.approx(expected, rel=1e-4, abs=1e-4)
+        long = open_llm(llama, run, form="likelihood", max_length=64).rerank(QUERY, ["zebra " * 640, "cat"])
+        assert long.cut == [0] and np.isfinite(long.scores).all()
+
+    @pytest.mark.parametrize("form", [BGEForm, Qwen3Form, LikelihoodForm])
     def test_the_suffix_survives_a_passage_ten_times_too_long(self, form):
         words = Words(make_tokenizer())
         made = form(words, "judge the pair", 64, None)

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from workbench.ragged import Ragged
 from workbench.types import Ranking
 
-TOKENS = 4096
-"""Document tokens multiplied at once: the products of a query stay in the cache."""
+PRODUCTS = 2**22
+"""Inner products held at once by `maxsim`, 16 MB. Few and large matrix products: between many small ones the threads of
+a BLAS wait for each other, on a busy machine for ten times as long as the arithmetic takes (measured)."""
 
 
 def normalize_rows(matrix: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -39,18 +40,18 @@ def maxsim(query: NDArray[np.float32], documents: Ragged, mean: bool = False) ->
 
     `query` (lq, d) float32, only its real tokens; rows of `documents` hold real tokens only, so that padding counts on
     neither side. `mean` divides by lq (BGE-M3, comparable between queries). A document without vectors scores −inf;
-    a query without any scores 0 everywhere else. Memory: 4,096 document tokens × lq, or one document × lq.
+    a query without any scores 0 everywhere else. Memory: 16 MB of inner products, or those of one document.
     """
     wanted = np.ascontiguousarray(query, dtype=np.float32)
     scores = np.full(len(documents), -np.inf, dtype=np.float32)
     filled = np.flatnonzero(documents.lengths)
     starts, stops = documents.offsets[filled], documents.offsets[filled + 1]
-    at = 0
+    tokens, at = PRODUCTS // max(1, len(wanted)), 0
     while at < filled.size:
         # Rows without vectors lie nowhere, so the filled ones follow each other without a gap.
-        until = max(at + 1, int(np.searchsorted(stops, starts[at] + TOKENS, side="right")))
-        products = documents.values[starts[at] : stops[until - 1]] @ wanted.T
-        best = np.maximum.reduceat(products, starts[at:until] - starts[at], axis=0)
-        scores[filled[at:until]] = best.sum(axis=1)
+        until = max(at + 1, int(np.searchsorted(stops, starts[at] + tokens, side="right")))
+        products = wanted @ documents.values[starts[at] : stops[until - 1]].T
+        best = np.maximum.reduceat(products, starts[at:until] - starts[at], axis=1)
+        scores[filled[at:until]] = best.sum(axis=0)
         at = until
     return scores / np.float32(len(wanted)) if mean and len(wanted) else scores

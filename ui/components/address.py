@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from ui.components.filters_text import filters_text, number_in, read_filters, whole_in
 from ui.session import Place
-from workbench.errors import WorkbenchError
+from workbench.errors import BadInput
 from workbench.specs import PipelineSpec, RetrieverSpec
 from workbench.specs.base import Spec
 from workbench.types import Filter
@@ -104,7 +104,7 @@ def read_view(query: Mapping[str, str]) -> View:
     problem, columns = "", ()
     try:
         columns = read_columns(query)
-    except WorkbenchError as error:
+    except BadInput as error:
         problem = f"The link's columns could not be read: {error.message} {error.hint}".strip()
     alpha = number_in(query.get("alpha", ""))
     return View(
@@ -158,7 +158,7 @@ def read_columns(query: Mapping[str, str]) -> tuple[Column, ...]:
         except ValueError:
             entries = None
         if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
-            raise WorkbenchError("“cols” is not a list of pipelines.", "Ask for the link again.")
+            raise BadInput("“cols” is not a list of pipelines.", "Ask for the link again.")
         return tuple(read_column(each) for each in entries[:MAX_COLUMNS])
     encoder = query.get("encoder", "")
     settings = {name: value for name in SETTINGS if (value := number_in(query.get(name, ""))) is not None}

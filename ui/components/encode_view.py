@@ -217,7 +217,7 @@ def embedding_table(found: "Sequence[EmbeddingInfo]", place: Place) -> str:
 def embedding_row(each: "EmbeddingInfo", place: Place) -> str:
     notes = "".join(f"<div class='note warn'>{ticked(text)}</div>" for text in each.warnings)
     search = escape(place.link("/search", encoder=each.encoder))
-    tokens = each.manifest.get("tokens")
+    tokens = each.manifest.get("tokens") if each.kind == "multi" else None
     measured = (each.manifest.get("fitted") or {}).get("measured")
     notes += f"<div class='dim'>{short(measured)}</div>" if measured else ""
     cells = (

@@ -6,10 +6,12 @@ from typing import Any
 
 import gradio as gr
 
+from ui.components.address import Column, read_columns
 from ui.components.assets import asset_url
 from ui.components.blind_board import board_html
 from ui.components.blind_results import results_html
 from ui.components.blind_setup import rounds_html, setup_html, too_few
+from ui.components.column_editor import pipeline_label, settings_label
 from ui.components.empty import no_corpus, no_project
 from ui.components.figures import several
 from ui.components.live import SCRIPT, go, live, show
@@ -22,6 +24,7 @@ from workbench.errors import BadInput, NotFound
 from workbench.project import Project
 from workbench.workflows import blind, revealing
 from workbench.workflows import corpus as corpora
+from workbench.workflows.views import pipeline_key
 
 TITLE, PATH = "Blind", "/blind"
 AHEAD = 3
@@ -83,21 +86,40 @@ def back(place: Place) -> str:
 
 
 def setup(project: Project, place: Place, wrong: tuple[str, str] | None = None) -> str:
-    known = blind.candidates(project, place.corpus)
+    known, linked = contestants(project, place)
     rounds = rounds_html(place, blind.list_rounds(project, place.corpus))
     if len(known) < 2:
         return too_few(place, known) + rounds
     sets = [(each.name, each.queries) for each in corpora.list_query_sets(project, place.corpus) if each.queries]
-    chosen = {each.key for each in blind.suggested(known)}
+    chosen = linked if len(linked) > 1 else {each.key for each in blind.suggested(known)}
     form = setup_html(place, known, chosen, sets, wrong)
     return f"<div class='bl-setup'>{form}{rounds}</div>"
+
+
+def contestants(project: Project, place: Place) -> tuple[list[blind.Contestant], set[str]]:
+    """What can be compared, the columns of a Search link first, and the keys of those columns."""
+    try:
+        columns = read_columns(place.query)
+    except BadInput as error:
+        warn(error.message, error.hint)
+        columns = ()
+    linked = {pipeline_key(each.pipeline): each for each in columns}
+    known = {each.key: each for each in blind.candidates(project, place.corpus)}
+    first = [known.get(key) or blind.Contestant(name_of(each), each.pipeline, key) for key, each in linked.items()]
+    return [*first, *(each for key, each in known.items() if key not in linked)], set(linked)
+
+
+def name_of(column: Column) -> str:
+    """A column's name, its settings with it where nobody named it: two may differ in their weights only."""
+    settings = settings_label(column.pipeline)
+    return column.name or pipeline_label(column.pipeline) + (f" ({settings})" if settings else "")
 
 
 def start(project: Project, place: Place, entered: Mapping[str, str]) -> dict[str, Any]:
     """Deal a round and go to it; where that fails the form stays, with the reason."""
     try:
         chosen = {name.removeprefix("system-") for name, value in entered.items() if value == "true"}
-        known = [each for each in blind.candidates(project, place.corpus) if each.key in chosen]
+        known = [each for each in contestants(project, place)[0] if each.key in chosen]
         queries: str | Sequence[str] = entered.get("source") or entered.get("own", "").splitlines()
         session = blind.start_round(
             project,

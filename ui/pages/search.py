@@ -27,7 +27,7 @@ from ui.components.side_panel import SidePanel
 from ui.components.text import whole
 from ui.handlers import explain, fields, on, on_load, problem, said, tell, warn
 from ui.session import Context, Place
-from workbench.errors import BadInput
+from workbench.errors import BadInput, NotFound
 from workbench.project import Project
 from workbench.workflows import corpus as corpora
 from workbench.workflows import queries as asking
@@ -124,8 +124,11 @@ class SearchPage:
             return {self.front: gr.update(value=no_corpus(place.link("/corpus")) if place.project else no_project())}
         project = self.context.project(place.project)
         values = dict(place.query)
-        if id := values.get("view", ""):
-            values = {str(name): str(value) for name, value in views.get_view(project, id).state.items()}
+        id = values.get("view", "")
+        saved = self.saved(project, id) if id else None
+        id = id if saved else ""
+        if saved:
+            values = saved
             if values.get("corpus", place.corpus) != place.corpus:
                 return {self.bar: go(place.link(PATH, corpus=values["corpus"], view=id))}
         view = read_view(values)
@@ -133,6 +136,14 @@ class SearchPage:
             warn(view.problem)
         shown = self.want(project, place, view, link=place.link(PATH, view=id) if id else "")
         return shown | {self.filters: show(filter_form(project, place.corpus, view.filters))}
+
+    def saved(self, project: Project, id: str) -> dict[str, str] | None:
+        """The address parameters of a saved comparison; None, with a message, where there is none of this id."""
+        try:
+            return {str(name): str(value) for name, value in views.get_view(project, id).state.items()}
+        except NotFound as error:
+            warn(error.message, error.hint)
+            return None
 
     def want(
         self, project: Project, place: Place, view: View, only: Sequence[int] | None = None, link: str = ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, Self, cast
 
 from workbench.checkpoints import loaded
 from workbench.encoders.base import Encoder, Matrix, Output, Role, TextEncoder, as_content, empty_matrix, truncation
@@ -24,8 +24,6 @@ class M3Encoder(TextEncoder):
     Dense: the CLS state at length 1. Sparse: for each term of the vocabulary in the text, the largest of its weights.
     Multi: a vector at length 1 for each token but the first (CLS). Encoders of one model share it in memory.
     """
-
-    keeps_state: ClassVar[bool] = False
 
     def __init__(self, spec: M3Spec, run: EncodeSpec) -> None:
         self._spec = spec

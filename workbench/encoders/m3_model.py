@@ -35,7 +35,7 @@ OUTPUTS: tuple[Output, ...] = ("dense", "sparse", "multi")
 HEADS = ("sparse_linear", "colbert_linear")
 
 
-class Heads(torch.nn.Module):
+class Heads(torch.nn.Module):  # type: ignore[misc]
     """Over the trunk's states h (m, l, d): dense |h_0|; a weight relu(w·h_t + b) per token; |W h_t| for all t ≥ 1."""
 
     forward_kwargs: ClassVar[set[str]] = {"outputs"}
@@ -141,7 +141,8 @@ def open_trunk(spec: M3Spec, run: EncodeSpec) -> Trunk:
     files = [head_file(spec, located, name) for name in HEADS]
     tokenizer = first.tokenizer
     named = (tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
-    heads = Heads(*(linear(spec, file, loaded.dtype) for file in files), [each for each in named if each is not None])
+    sparse_linear, colbert_linear = (linear(spec, file, loaded.dtype) for file in files)
+    heads = Heads(sparse_linear, colbert_linear, [each for each in named if each is not None])
     model = SentenceTransformer(modules=[first, heads], device=device)
     dtype = resolve_dtype(run.dtype, loaded.device.type, str(loaded.dtype).removeprefix("torch."))
     runner = Runner(model, device, dtype, run.batch_tokens)

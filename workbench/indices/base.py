@@ -144,7 +144,7 @@ def stored_values(queries: Queries) -> NDArray[np.float32]:
     """All numbers that the vectors hold."""
     if isinstance(queries, Ragged):
         return queries.values
-    values: NDArray[np.float32] = queries.data if sparse.issparse(queries) else queries
+    values: NDArray[np.float32] = np.asarray(queries.data if sparse.issparse(queries) else queries)
     return values
 
 

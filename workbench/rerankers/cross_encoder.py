@@ -234,7 +234,7 @@ def applied_max_length(spec: CrossEncoderSpec, model: Any) -> int | None:
 
 
 def head_layers(model: Any) -> Iterator[str]:
-    """Names of the plain linear layers after the trunk: pooler, classifier, a later module's; not those of each token."""
+    """Names of the plain linear layers after the trunk: pooler, classifier, those of later modules."""
     whole = getattr(model[0], "model", None)
     part = getattr(whole, "base_model_prefix", "")
     trunk = f"0.model.{part}." if part and hasattr(whole, part) else "0.model."

@@ -11,6 +11,7 @@ from workbench.errors import BadInput
 from workbench.rerankers.base import RUN, Reranked, Reranker
 from workbench.rerankers.causal import LOAD_ERRORS, Causal, answer_logits, load_causal, placed, several_tokens
 from workbench.rerankers.layers import LayeredScorer, has_heads_per_layer, raw_config
+from workbench.rerankers.likelihood import QUESTION, LikelihoodForm, LikelihoodScorer
 from workbench.rerankers.prompts import (
     BGE_PROMPT,
     LIGHTWEIGHT_PROMPT,
@@ -24,8 +25,16 @@ from workbench.specs import EncodeSpec, LLMRerankerSpec, RerankerSpec
 from workbench.torch_models import suitable_budget
 from workbench.types import Content, Progress
 
-FORMS: dict[str, tuple[type[Form], str]] = {"bge": (BGEForm, BGE_PROMPT), "qwen3": (Qwen3Form, QWEN3_INSTRUCTION)}
-SCORES = {"bge": "logit of “Yes”", "qwen3": "logit of “yes” − logit of “no”; its sigmoid is the published probability"}
+FORMS: dict[str, tuple[type[Form], str]] = {
+    "bge": (BGEForm, BGE_PROMPT),
+    "qwen3": (Qwen3Form, QWEN3_INSTRUCTION),
+    "likelihood": (LikelihoodForm, QUESTION),
+}
+SCORES = {
+    "bge": "logit of “Yes”",
+    "qwen3": "logit of “yes” − logit of “no”; its sigmoid is the published probability",
+    "likelihood": "mean log-probability of the query's tokens",
+}
 
 
 class Scorer(Protocol):
@@ -100,7 +109,8 @@ class LLMReranker(Reranker):
                 "example BAAI/bge-reranker-v2-minicpm-layerwise.",
             )
         form, instruction = FORMS[spec.form]
-        return cls(spec, AnswerScorer(load_causal(spec, run, form.answers)), instruction, run)
+        causal = load_causal(spec, run, form.answers)
+        return cls(spec, AnswerScorer(causal) if form.answers else LikelihoodScorer(causal), instruction, run)
 
     @property
     def size_bytes(self) -> int:

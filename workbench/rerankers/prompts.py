@@ -29,12 +29,16 @@ LEAST_PASSAGE = 8
 
 @dataclass(frozen=True)
 class Prompt:
-    """The ids of one pair; the passage's are `ids[start:stop]`. `cut`: the passage's end is not in it."""
+    """The ids of one pair; the passage's are `ids[start:stop]`. `cut`: the passage's end is not in it.
+
+    `asked`: how many of the last ids are the query, where its likelihood is the score.
+    """
 
     ids: list[int]
     start: int
     stop: int
     cut: bool
+    asked: int = 0
 
 
 class Form(ABC):

@@ -33,8 +33,9 @@ class LLMRerankerSpec(Spec):
     kind: str = knob("llm", "Family", choices=("llm",))
     form: str = knob(
         "bge",
-        "Prompt and score: bge (A: query, B: passage, logit of Yes) or qwen3 (chat, log-odds of yes over no)",
-        choices=("bge", "qwen3"),
+        "Prompt and score: bge (A: query, B: passage, logit of Yes), qwen3 (chat, log-odds of yes over no), or "
+        "likelihood (how probable the query is after the passage; for models never trained to rerank)",
+        choices=("bge", "qwen3", "likelihood"),
     )
     revision: str | None = knob(None, REVISION, advanced=True)
     gguf_file: str | None = knob(None, "Name of a GGUF file inside the folder; none: ordinary weights", advanced=True)

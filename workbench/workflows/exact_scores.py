@@ -20,13 +20,15 @@ from workbench.workflows.index import metric_of
 from workbench.workflows.kept import OVERHEAD, Retrieved, kept
 
 M3 = "bge-m3"
+MEAN = "meanmaxsim"
+"""Similarity of an embedding whose MaxSim is divided by the query's tokens."""
 
 
 def exact_scores(embedding: Artifact, matrix: Matrix, ordinals: NDArray[np.int64]) -> NDArray[np.float32]:
     """(n,) scores of these documents for an encoded query (1 row), from the stored vectors.
 
-    Dense by the encoder's metric, sparse the inner product, token vectors MaxSim: for BGE-M3 the mean over the query's
-    tokens, as its own fusion takes it, else the sum. A document without vectors scores 0.
+    As exact search scores them: dense by the encoder's metric, sparse the inner product, token vectors MaxSim (for
+    BGE-M3 its mean over the query's tokens, else the sum). A document without vectors scores 0.
     """
     vectors = retrieving.vectors_of(embedding)
     if isinstance(vectors, DenseVectors):
@@ -40,7 +42,7 @@ def exact_scores(embedding: Artifact, matrix: Matrix, ordinals: NDArray[np.int64
         return products
     if not isinstance(matrix, Ragged):
         raise TypeError("token vectors are needed")
-    scores = maxsim(matrix[0], vectors.take(ordinals), mean=embedding.manifest.get("family") == M3)
+    scores = maxsim(matrix[0], vectors.take(ordinals), mean=embedding.manifest.get("similarity") == MEAN)
     return np.where(np.isfinite(scores), scores, np.float32(0)).astype(np.float32)
 
 

@@ -37,8 +37,8 @@ class TermWeight:
 @dataclass(frozen=True)
 class Explanation:
     """What a score is made of. `terms`: those of both, most added first; `query_terms`: all of the query, strongest
-    first. `similarities` (query tokens, document tokens): the score is the sum of each row's largest value, or their
-    mean for BGE-M3. `score`: of the document, from its stored vectors."""
+    first. `similarities` (query tokens, document tokens): the score is the sum of each row's largest value, for BGE-M3
+    their mean. `score`: of the document, from its stored vectors."""
 
     kind: Literal["terms", "tokens", "none"]
     score: float

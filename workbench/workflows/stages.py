@@ -4,6 +4,7 @@ import time
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -188,7 +189,8 @@ def reranked(
     """
     from workbench.workflows import reranking
 
-    label = own_label(spec.name, taken)
+    # A folder goes by its own name, as an encoder's does.
+    label = own_label(Path(spec.name).name if Path(spec.name).is_absolute() else spec.name, taken)
     if not len(candidates):
         return StageResult(label, "reranker", candidates, 0.0, asked.query.text, "found nothing: no candidates"), []
     top = candidates.ordinals[: spec.depth]

@@ -19,7 +19,7 @@ CAPABILITIES = (
 )  # fmt: skip
 STORAGE = (
     "workbench.project", "workbench.db", "workbench.artifacts", "workbench.runs", "workbench.locks",
-    "workbench.corpora", "workbench.ingest", "workbench.filters", "workbench.query_sets",
+    "workbench.corpora", "workbench.ingest", "workbench.filters", "workbench.query_sets", "workbench.subsets",
 )  # fmt: skip
 BASICS = (
     "workbench.types",

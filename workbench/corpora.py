@@ -16,6 +16,7 @@ from workbench.db import documents as table
 from workbench.errors import BadInput, NotFound
 from workbench.filters import conditions, field_value
 from workbench.registry import unknown_name
+from workbench.subsets import require
 from workbench.types import Content, Document, Filter, Scalar
 
 UNFINISHED = -1
@@ -178,6 +179,7 @@ def doc_ids(db: Database, corpus_id: int, start: int, stop: int) -> list[str]:
 def filter_mask(db: Database, corpus_id: int, filters: Sequence[Filter] = (), text: str = "") -> NDArray[np.bool_]:
     """(documents,) bool: which ordinals pass every filter and contain every word. Raises `BadInput`, `NotFound`."""
     corpus = find(db, corpus_id)
+    require(db, corpus.id, filters)
     mask = np.zeros(corpus.documents, dtype=np.bool_)
     query = sa.select(table.c.ordinal).where(*conditions(corpus.id, corpus.columns, filters, text))
     with db.read() as connection:
@@ -193,6 +195,7 @@ def page(
     if offset < 0 or limit < 0:
         raise BadInput("A page begins at 0 or later and holds 0 or more documents.")
     filters, text = where
+    require(db, corpus.id, filters)
     chosen = conditions(corpus.id, corpus.columns, filters, text)
     with db.read() as connection:
         if len(chosen) == 1:

@@ -173,6 +173,45 @@ votes = sa.Table(
     sa.CheckConstraint("choice IN ('left', 'right', 'tie', 'bad')", name="choice"),
     sa.UniqueConstraint("session", "number"),
 )
+subsets = sa.Table(
+    "subsets",
+    metadata,
+    _key(),
+    sa.Column("corpus_id", sa.ForeignKey("corpora.id", ondelete="CASCADE"), nullable=False),
+    _column("name", sa.Text),
+    _column("members", sa.LargeBinary),
+    _column("count", sa.Integer),
+    _column("content_hash", sa.Text),
+    _column("source", sa.JSON),
+    _column("created_at", sa.Float),
+    sa.UniqueConstraint("corpus_id", "name"),
+)
+tags = sa.Table(
+    "tags",
+    metadata,
+    _key(),
+    sa.Column("corpus_id", sa.ForeignKey("corpora.id", ondelete="CASCADE"), nullable=False),
+    _column("name", sa.Text),
+    _column("members", sa.LargeBinary),
+    _column("count", sa.Integer),
+    _column("content_hash", sa.Text),
+    _column("source", sa.JSON),
+    _column("created_at", sa.Float),
+    sa.UniqueConstraint("corpus_id", "name"),
+)
+tag_events = sa.Table(
+    "tag_events",
+    metadata,
+    _key(),
+    _owner("corpus_id", "corpora"),
+    _column("tag", sa.Text),
+    _column("action", sa.Text),
+    _column("changed", sa.LargeBinary),
+    _column("count", sa.Integer),
+    _column("undoes", sa.Integer, nullable=True, unique=True),
+    _column("at", sa.Float),
+    sa.CheckConstraint("action IN ('add', 'remove')", name="action"),
+)
 settings = sa.Table(
     "settings",
     metadata,

@@ -1,4 +1,7 @@
-"""Conditions on documents as SQL: metadata filters and full-text search, every value a bound parameter."""
+"""Conditions on documents as SQL: metadata, subsets, tags and full-text search, every value a bound parameter.
+
+The field `@subset` holds the names of the subsets a document is in, `@tag` those of its tags; both know = != in.
+"""
 
 import json
 import re
@@ -7,9 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.db import documents
+from workbench.db import documents, subsets, tags
 from workbench.errors import BadInput
 from workbench.registry import unknown_name
+from workbench.subsets import FIELDS, names_of
 from workbench.types import Filter, Scalar
 
 BUILT_IN = ("doc_id", "title")
@@ -22,6 +26,8 @@ _COMPARE = {
 }
 OPERATORS = ("=", "!=", *_COMPARE, "in", "contains")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+# SQLite cannot turn a byte of a blob into a number; its place in the blob of all bytes is the number plus one.
+_BYTES = bytes(range(256))
 # Scripts written without spaces: FTS5's tokenizer takes a whole run of them as one word.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
@@ -34,7 +40,7 @@ def conditions(
     Raises `BadInput` on an unknown field or operator, or a value that does not fit the column's kind.
     """
     mine = documents.c.corpus_id == corpus_id
-    return [mine, *(_condition(columns, each) for each in filters), *_full_text(text)]
+    return [mine, *(_condition(corpus_id, columns, each) for each in filters), *_full_text(text)]
 
 
 def field_value(columns: Mapping[str, str], name: str) -> sa.ColumnElement[Any]:
@@ -48,7 +54,25 @@ def field_value(columns: Mapping[str, str], name: str) -> sa.ColumnElement[Any]:
     raise BadInput(error.message, error.hint)
 
 
-def _condition(columns: Mapping[str, str], item: Filter) -> sa.ColumnElement[bool]:
+def _in_sets(corpus_id: int, item: Filter) -> sa.ColumnElement[bool]:
+    """Whether the document's bit is set in any of the sets that are named; in none of them for “!=”."""
+    if item.op not in ("=", "!=", "in"):
+        raise BadInput(f"There is no condition “{item.op}” on {item.field}.", "Choose one of: = != in.")
+    table = subsets if FIELDS[item.field] == "subset" else tags
+    place, bit = documents.c.ordinal // 8 + 1, documents.c.ordinal % 8
+    found: list[sa.ColumnElement[bool]] = []
+    for name in names_of(item):
+        # Uncorrelated: SQLite reads the blob once, not once a document.
+        packed = sa.select(table.c.members).where(table.c.corpus_id == corpus_id, table.c.name == name)
+        byte = sa.func.instr(sa.literal(_BYTES, sa.LargeBinary), sa.func.substr(packed.scalar_subquery(), place, 1)) - 1
+        found.append(sa.func.coalesce(byte.bitwise_rshift(bit).bitwise_and(1), 0) == 1)
+    among = sa.or_(sa.false(), *found)
+    return sa.not_(among) if item.op == "!=" else among
+
+
+def _condition(corpus_id: int, columns: Mapping[str, str], item: Filter) -> sa.ColumnElement[bool]:
+    if item.field in FIELDS:
+        return _in_sets(corpus_id, item)
     value = field_value(columns, item.field)
     kind = columns.get(item.field, "text")
     if item.op not in OPERATORS:

@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from workbench import subsets
 from workbench.corpora import UNFINISHED, CorpusInfo, find, finished
 from workbench.db import Database, query_sets, votes
 from workbench.db import corpora as corpora_table
@@ -137,6 +138,10 @@ class CorpusDraft:
         count, added, changed, metadata, moved = sums
         return Changes(added, old.documents - (count - added), changed, metadata, moved)
 
+    def carry(self, old: CorpusInfo, progress: Progress = no_progress) -> list[subsets.Carried]:
+        """Take the subsets and tags of the version before along, by document id; call before `finish`."""
+        return subsets.carry(self._db, old.id, self.id, self.documents, progress)
+
     def finish(self, columns: Mapping[str, str], report: Mapping[str, Any]) -> CorpusInfo:
         """Make the corpus visible; query sets of an older version move to this one."""
         self._writer.merge()
@@ -245,8 +250,13 @@ def is_unfinished(db: Database, corpus_id: int) -> bool:
 
 
 def delete(db: Database, media: Path, corpus: CorpusInfo, progress: Progress = no_progress) -> None:
-    """Remove one version of a corpus. Its query sets and votes move to the newest version left, or go with the last."""
+    """Remove one version of a corpus. Its query sets and votes move to the newest version left, or go with the last.
+
+    So do its subsets and tags, where that version has none of the same name.
+    """
     others = [info for info in finished(db, corpus.name) if info.id != corpus.id]
+    if others:
+        subsets.carry(db, corpus.id, others[0].id, others[0].documents, progress)
     with locked(_lock(media, corpus.id)):
         with db.write() as connection:
             hidden = sa.update(corpora_table).where(corpora_table.c.id == corpus.id).values(documents=UNFINISHED)

@@ -15,6 +15,7 @@ from workbench.specs.encoders import (
     encoder_spec,
 )
 from workbench.specs.jobs import NO_COLUMN, EncodeSpec, ImportSpec, IndexSpec
+from workbench.specs.maps import MapSpec
 from workbench.specs.pipeline import FusionSpec, PipelineSpec, RerankSpec, RetrieverSpec
 from workbench.specs.rerankers import (
     RERANKER_SPECS,
@@ -45,6 +46,7 @@ __all__ = [
     "LateInteractionSpec",
     "ListwiseSpec",
     "M3Spec",
+    "MapSpec",
     "MultiVectorSpec",
     "PipelineSpec",
     "RerankSpec",

@@ -135,12 +135,19 @@ class _Import:
                 # The images were written without waiting for the disk; before the corpus counts as whole, wait.
                 os.sync()
             embedding = store_vectors(self.project, draft, self.reader, self._last_step)
-            return self._finish(draft, changes, embedding, started)
+            carried = draft.carry(before[0], self._last_step) if before else []
+            warnings = [each.told for each in carried if each.lost]
+            return self._finish(draft, changes, (embedding, warnings), started)
 
     def _finish(
-        self, draft: ingest.CorpusDraft, changes: ingest.Changes, embedding: str | None, started: float
+        self,
+        draft: ingest.CorpusDraft,
+        changes: ingest.Changes,
+        made: tuple[str | None, list[str]],
+        started: float,
     ) -> ImportReport:
-        warnings = list(self.reader.warnings)
+        embedding, told = made
+        warnings = [*self.reader.warnings, *told]
         if changes.metadata:
             warnings.append(f"{changes.metadata:,} documents differ from the version before only in their metadata.")
         report = ImportReport(

@@ -11,6 +11,7 @@ from workbench.corpora import CorpusInfo
 from workbench.project import Project
 from workbench.ragged import Ragged
 from workbench.specs import RetrieverSpec, fingerprint
+from workbench.subsets import filters_key
 from workbench.types import Content, Filter, Ranking
 
 if TYPE_CHECKING:
@@ -59,5 +60,5 @@ def key_of(
     query, filters, depth = asked
     corpus = (str(project.folder), info.id, info.label, info.created_at)
     made_with = tuple(each.id if each is not None else "" for each in inputs)
-    passing = fingerprint([[each.field, each.op, each.value] for each in filters])
+    passing = filters_key(project.db, info.id, filters)
     return ("retrieved", corpus, fingerprint(retriever.to_dict()), made_with, key_of_query(query), passing, depth)

@@ -16,6 +16,7 @@ from workbench.indices.factories import parse
 from workbench.project import Project
 from workbench.registry import unknown_name
 from workbench.specs import RetrieverSpec, fingerprint
+from workbench.subsets import filters_key
 from workbench.types import Content, Filter
 from workbench.vectors import AnyVectors
 from workbench.workflows.encode import open_encoder
@@ -195,7 +196,8 @@ def allowed_documents(project: Project, info: CorpusInfo, filters: Sequence[Filt
         mask.setflags(write=False)
         return mask
 
-    asked = fingerprint([[each.field, each.op, each.value] for each in filters])
+    # Subsets and tags do change: their state is a part of the key.
+    asked = filters_key(project.db, info.id, filters)
     key = ("filter", info.label, str(project.folder), info.id, info.created_at, asked)
     return loaded().get(key, load, lambda mask: mask.nbytes)
 

@@ -384,3 +384,17 @@ def test_a_reranker_without_memory_is_a_sentence(project, monkeypatch):
     with pytest.raises(WorkbenchError, match="not enough memory for reranking with “judge”"):
         search(project, "topics", "bread", spec)
     assert not any("judge" in str(entry.key) for entry in loaded().contents())
+
+
+def test_a_bridge_says_what_it_is_whenever_it_answers():
+    from types import SimpleNamespace
+
+    from workbench.workflows.stages import nature
+
+    measured = {"recall_at_1": 0.2892, "recall_at_10": 0.6205, "chance_at_10": 0.0602}
+    bridge = SimpleNamespace(manifest={"family": "bridge", "fitted": {"measured": measured}})
+    assert nature(bridge) == (
+        "a fitted image-text bridge, not CLIP: of unseen captions 29% find their picture first, "
+        "62% among ten (6% by chance)"
+    )
+    assert nature(SimpleNamespace(manifest={"family": "dense"})) == ""

@@ -28,7 +28,9 @@ class Column:
 
     @property
     def encoder(self) -> str:
-        return self.pipeline.retrievers[0].encoder
+        """The encoder in whose space neighbours are shown: the first that is not BM25, which knows words only."""
+        names = [each.encoder for each in self.pipeline.retrievers]
+        return next((name for name in names if name != "bm25"), names[0])
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class QueryEncoder:
             matrix = self._encoder.encode_queries([query])
             effective = [self._encoder.effective_query(query.text)] if query.text.strip() else []
             note = self._encoder.truncated(query.text) if query.text.strip() else ""
-        effective += [f"image {query.image.name}"] if query.image is not None else []
+        effective += ["the picture"] if query.image is not None else []
         return EncodedQuery(matrix, " + ".join(effective), f"truncated: {note}" if note else "")
 
     def encode_many(self, queries: Sequence[Content]) -> "Matrix":

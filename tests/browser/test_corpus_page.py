@@ -65,7 +65,7 @@ def test_more_like_this_leads_to_the_neighbours(page, site) -> None:
     page.locator(ROWS).nth(3).click()
     page.locator("#document [data-act=nearest]").first.click()
     page.wait_for_url("**/search?*")
-    page.wait_for_selector("#results .wb-near")
+    page.wait_for_selector(".wb-near")
     assert parse_qs(urlsplit(page.url).query)["like"] == ["3"]
 
 

@@ -16,10 +16,12 @@ CAPABILITIES = (
     "workbench.readers", "workbench.encoders", "workbench.indices", "workbench.rerankers", "workbench.fusion",
     "workbench.evaluation", "workbench.projections", "workbench.clusters", "workbench.mining", "workbench.export",
     "workbench.agreement", "workbench.preferences", "workbench.hubness", "workbench.images",
+    "workbench.neighbourhoods",
 )  # fmt: skip
 STORAGE = (
     "workbench.project", "workbench.db", "workbench.artifacts", "workbench.runs", "workbench.locks",
     "workbench.corpora", "workbench.ingest", "workbench.filters", "workbench.query_sets", "workbench.subsets",
+    "workbench.tags", "workbench.carrying",
 )  # fmt: skip
 BASICS = (
     "workbench.types",
@@ -42,8 +44,10 @@ THIRD_PARTIES = {
     ),
     "transformers": ("workbench.checkpoints", "workbench.encoders", "workbench.rerankers", "workbench.training"),
     "sentence_transformers": ("workbench.checkpoints", "workbench.encoders", "workbench.rerankers"),
-    "faiss": ("workbench.indices", "workbench.clusters", "workbench.projections"),
+    "faiss": ("workbench.indices", "workbench.clusters", "workbench.projections", "workbench.neighbourhoods"),
     "umap": ("workbench.projections",),
+    "numba": ("workbench.projections",),
+    "sklearn": ("workbench.projections", "workbench.clusters"),
     "sqlalchemy": (*STORAGE, "workbench.migrations", "workbench.workflows", "workbench.jobs"),
     "alembic": ("workbench.migrations",),
     "dbos": ("workbench.jobs",),
@@ -169,7 +173,7 @@ def test_the_app_starts_without_the_heavy_libraries(tmp_path):
         "from ui.app import build_app\n"
         f"workspace = pathlib.Path({str(tmp_path)!r})\n"
         "build_app(workspace, jobs=JobService(workspace))\n"
-        "print([name for name in ('torch', 'faiss', 'umap', 'transformers', 'bm25s', 'onnx') if name in sys.modules])\n"
+        "print([name for name in ('torch', 'faiss', 'umap', 'numba', 'sklearn', 'transformers', 'bm25s', 'onnx') if name in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse
 
 from ui.components.assets import ASSETS, FOLDER, Size
 from ui.components.thumbnails import BadImage, Thumbnails
+from ui.point_routes import add_points
 from ui.session import Context
 from ui.uploads import add_query_images
 from workbench.errors import WorkbenchError
@@ -37,6 +38,7 @@ def build_router(context: Context) -> APIRouter:
     router = APIRouter()
     thumbnails = Thumbnails()
     add_query_images(router, context)
+    add_points(router, context)
 
     # Not /assets: there Gradio serves its own files.
     @router.get("/wb-assets/{name}")

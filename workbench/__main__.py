@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from workbench.cli import Asking, Call, guarded, run_job, search_answer, with_json_first
-from workbench.specs import EncodeSpec, ImportSpec, IndexSpec
-from workbench.types import Content
+from workbench.specs import EncodeSpec, ImportSpec, IndexSpec, MapSpec
+from workbench.types import Content, Filter
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -143,6 +143,32 @@ def search(
     call.answer(*search_answer(run_search(project, corpus, query, spec, k)))
 
 
+@app.command(name="map")
+def make_map(
+    context: typer.Context,
+    corpus: str,
+    encoder: str,
+    method: Annotated[str, typer.Option(help="umap or pca")] = "umap",
+    neighbors: Annotated[int, typer.Option(help="True neighbours each document is drawn to")] = 15,
+    min_dist: Annotated[float, typer.Option(help="umap: how close points may lie, 0 to 0.99")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Same seed, same map")] = 0,
+    aligned_with: Annotated[str, typer.Option(help="Id of a map of the same corpus to start from")] = "",
+    no_wait: NoWait = False,
+) -> None:
+    """Lay out the vectors of CORPUS by ENCODER in two dimensions, with clusters and how far the picture can be trusted."""
+    call: Call = context.obj
+    init = {"init": f"map:{aligned_with}"} if aligned_with else {}
+    spec = MapSpec(method=method, neighbors=neighbors, min_dist=min_dist, seed=seed, **init).to_dict()
+    arguments = {"corpus": corpus, "encoder": encoder, "spec": spec}
+    result = run_job(call, "map", arguments, f"Map {corpus} · {encoder}", wait=not no_wait)
+    if result is not None:
+        text = (
+            f"{result['points']:,} documents in {result['seconds']:.1f} s; trustworthiness "
+            f"{result['trustworthiness']:.3f}, continuity {result['continuity']:.3f} at k = {result['k']}."
+        )
+        call.answer(result, "\n".join([text, *(f"Warning: {warning}" for warning in result["warnings"])]))
+
+
 @app.command()
 def bridge(
     context: typer.Context,
@@ -162,6 +188,25 @@ def bridge(
             f"{result['recall_at_1']:.0%} first, {result['recall_at_10']:.0%} in the first ten."
         )
         call.answer(result, text)
+
+
+@app.command()
+def export_documents(
+    context: typer.Context,
+    corpus: str,
+    format: Annotated[str, typer.Option(help="csv, jsonl or parquet")],
+    subset: Annotated[str, typer.Option(help="Only the documents of this subset")] = "",
+    out: Annotated[Path | None, typer.Option(help="File to write; in the project's exports/ if not given")] = None,
+) -> None:
+    """Write a corpus or one of its subsets to a file, with a manifest beside it."""
+    from workbench.workflows.exporting import export_documents as run_export
+
+    call: Call = context.obj
+    filters = (Filter("@subset", "in", subset),) if subset else ()
+    target = None if out is None else out.expanduser().resolve()
+    made = run_export(call.project, corpus, format, filters, out=target)
+    values = {"path": made.path, "rows": made.documents, "bytes": made.bytes, "manifest": made.manifest}
+    call.answer(values, f"{made.documents} documents in {made.path}")
 
 
 @app.command()

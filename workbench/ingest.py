@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench import subsets
+from workbench import carrying
 from workbench.corpora import UNFINISHED, CorpusInfo, find, finished
 from workbench.db import Database, query_sets, votes
 from workbench.db import corpora as corpora_table
@@ -138,9 +138,9 @@ class CorpusDraft:
         count, added, changed, metadata, moved = sums
         return Changes(added, old.documents - (count - added), changed, metadata, moved)
 
-    def carry(self, old: CorpusInfo, progress: Progress = no_progress) -> list[subsets.Carried]:
+    def carry(self, old: CorpusInfo, progress: Progress = no_progress) -> list[carrying.Carried]:
         """Take the subsets and tags of the version before along, by document id; call before `finish`."""
-        return subsets.carry(self._db, old.id, self.id, self.documents, progress)
+        return carrying.carry(self._db, old.id, self.id, self.documents, progress)
 
     def finish(self, columns: Mapping[str, str], report: Mapping[str, Any]) -> CorpusInfo:
         """Make the corpus visible; query sets of an older version move to this one."""
@@ -256,7 +256,7 @@ def delete(db: Database, media: Path, corpus: CorpusInfo, progress: Progress = n
     """
     others = [info for info in finished(db, corpus.name) if info.id != corpus.id]
     if others:
-        subsets.carry(db, corpus.id, others[0].id, others[0].documents, progress)
+        carrying.carry(db, corpus.id, others[0].id, others[0].documents, progress)
     with locked(_lock(media, corpus.id)):
         with db.write() as connection:
             hidden = sa.update(corpora_table).where(corpora_table.c.id == corpus.id).values(documents=UNFINISHED)

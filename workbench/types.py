@@ -1,7 +1,7 @@
 """The values that pass between the parts: plain, frozen, without behaviour that needs a library."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -135,3 +135,34 @@ class Filter:
     field: str
     op: str
     value: Scalar | tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The k nearest documents of each of n points, nearest first, ties in ordinal order; never the point itself.
+
+    `indices` (n, k) int32, `distances` (n, k) float32: 1 − cosine for the metric cosine, Euclidean for l2.
+    `recall`: share of the true neighbours that were found, measured on a sample; 1 where the search was exact.
+    Raises `ValueError` where the two differ in shape.
+    """
+
+    indices: NDArray[np.int32]
+    distances: NDArray[np.float32]
+    metric: str = "cosine"
+    method: str = "exact"
+    recall: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.indices.shape != self.distances.shape or self.indices.ndim != 2:
+            raise ValueError(f"indices {self.indices.shape} and distances {self.distances.shape} do not fit together")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def k(self) -> int:
+        return int(self.indices.shape[1])
+
+    def first(self, k: int) -> "Graph":
+        """The same with at most `k` neighbours a point."""
+        return replace(self, indices=self.indices[:, :k], distances=self.distances[:, :k])

@@ -17,6 +17,20 @@ ASSETS = {
     "panels.mjs": "text/javascript",
     "blind.css": "text/css",
     "blind.mjs": "text/javascript",
+    "map.css": "text/css",
+    "map.mjs": "text/javascript",
+    "map_bus.mjs": "text/javascript",
+    "map_camera.mjs": "text/javascript",
+    "map_card.mjs": "text/javascript",
+    "map_colors.mjs": "text/javascript",
+    "map_component.mjs": "text/javascript",
+    "map_flat.mjs": "text/javascript",
+    "map_frames.mjs": "text/javascript",
+    "map_gl.mjs": "text/javascript",
+    "map_grid.mjs": "text/javascript",
+    "map_overlay.mjs": "text/javascript",
+    "map_pointer.mjs": "text/javascript",
+    "map_toolbar.mjs": "text/javascript",
 }
 
 Size = Literal["thumb", "view"]

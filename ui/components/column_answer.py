@@ -45,6 +45,7 @@ def answer(project: Project, place: Place, view: View, number: int) -> str:
         terms={n: searching.matched_terms(view.query, text) for n, text in texts} if view.query else None,
         stages=[stage.label for stage in found.stages],
         grades=grades(project, view),
+        tags=tags_of(project, info.id, [hit.document.ordinal for hit in found.hits]),
     )
     header = draw.header_html(found.hits, info.documents, view, frame)
     facts = draw.facts_html(found, view.query)
@@ -56,6 +57,7 @@ def neighbours(project: Project, place: Place, view: View, number: int, frame: F
     encoder = view.space if view.space and number == 0 else view.columns[number].encoder
     found = searching.neighbours(project, place.corpus, encoder, view.like, view.k, view.filters)
     document = corpora.get_document(project, place.corpus, view.like)
+    frame = replace(frame, tags=tags_of(project, place.corpus, [hit.document.ordinal for hit in found.hits]))
     header = draw.neighbours_header(document, encoder, view.query, frame)
     return draw.results_html(found.hits, frame, header, draw.facts_html(found, ""), found.warnings, view.filters)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ui.components.assets import media_url
 from ui.components.figures import several
-from ui.components.results import Frame, thumbnail
+from ui.components.results import Frame, tags_html, thumbnail
 from ui.components.text import clip, escape, highlight, pills, plain, term_pattern
 from workbench.types import Document
 
@@ -64,20 +64,23 @@ def browser_html(documents: Sequence[Document], frame: Frame, columns: Sequence[
         f'<th class="{kind}" title="{escape(head)}">{escape(clip(head, 40))}</th>'
         for kind, head in zip(kinds, heads, strict=True)
     )
-    rows = "".join(row_html(document, kinds, named, terms) for document in documents)
+    rows = "".join(row_html(document, kinds, named, terms, tags_html(document, frame)) for document in documents)
     return (
         f'<div class="wb-scroll"><table class="wb-table"><thead><tr>{header}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
 
-def row_html(document: Document, kinds: Sequence[str], named: Sequence[str], terms: Sequence[str]) -> str:
+def row_html(
+    document: Document, kinds: Sequence[str], named: Sequence[str], terms: Sequence[str], tags: str = ""
+) -> str:
+    """One row of the table; `tags` is markup and stands before the text."""
     pattern = term_pattern(terms)
     cells = [str(document.ordinal), escape(clip(document.doc_id, 80))]
     if "wb-t" in kinds:
         cells.append(highlight(clip(document.title, 200), pattern))
     # The row shows two lines: more of the text would only weigh.
-    cells.append(highlight(clip(" ".join(document.text[:500].split()), 400), pattern))
+    cells.append(tags + highlight(clip(" ".join(document.text[:500].split()), 400), pattern))
     for name in named:
         value = document.metadata.get(name)
         cells.append("" if value is None else escape(clip(plain(value), 80)))
@@ -95,7 +98,7 @@ def card_html(document: Document, frame: Frame, terms: Sequence[str]) -> str:
         f'<li class="wb-row" data-ordinal="{document.ordinal}"><span class="wb-rank">{document.ordinal}</span>'
         f'{thumbnail(document, frame)}<div class="wb-body"><div class="wb-head">'
         f'<button class="wb-title" data-act="pick" dir="auto">{title}</button>'
-        f'<span class="wb-id"><bdi>{escape(clip(document.doc_id, 48))}</bdi></span>{pills(document.metadata)}</div>'
+        f'<span class="wb-id"><bdi>{escape(clip(document.doc_id, 48))}</bdi></span>{tags_html(document, frame)}{pills(document.metadata)}</div>'
         f'<div class="wb-text" dir="auto">{text}</div></div></li>'
     )
 
@@ -111,6 +114,8 @@ def document_html(
         '<button class="wb-x" data-act="shut" title="Close (Esc)" aria-label="Close">×</button></div>',
         actions_html(document, encoders),
     ]
+    if tags := tags_html(document, frame):
+        parts.append(f'<section class="wb-tags">{tags}</section>')
     if document.image:
         source = escape(media_url(frame.project, frame.corpus_id, document.ordinal, "view"))
         parts.append(

@@ -11,9 +11,9 @@ from workbench.errors import BadInput
 from workbench.project import Project
 from workbench.types import Filter, Scalar
 from workbench.workflows import corpus as corpora
+from workbench.workflows import subsets, tags
 
 NUMBERS = ("integer", "number")
-
 
 COUNTED_DOCUMENTS = 200_000
 """Up to this size the values of a column are counted for the suggestions: above, that takes seconds."""
@@ -22,10 +22,20 @@ COUNTED_DOCUMENTS = 200_000
 def filter_form(project: Project, corpus: str, filters: Sequence[Filter], chosen: str = "") -> str:
     """The form for a corpus, with suggestions for the `chosen` column (none given: the first)."""
     info = corpora.get_corpus(project, corpus)
-    field = chosen if chosen in info.columns else next(iter(info.columns), "")
+    sets = named_sets(project, corpus)
+    columns = {**info.columns, **{field: subsets.FIELDS[field] for field in sets}}
+    field = chosen if chosen in columns else next(iter(columns), "")
+    if field in sets:
+        return filters_markup(filters, columns, field, sets[field])
     counted = field and info.documents <= COUNTED_DOCUMENTS
     values = corpora.column_values(project, corpus, field, 50) if counted else []
-    return filters_markup(filters, info.columns, field, values)
+    return filters_markup(filters, columns, field, values)
+
+
+def named_sets(project: Project, corpus: str) -> dict[str, list[tuple[Scalar, int]]]:
+    """Field of filters → names with counts: subsets and tags, where the corpus has any."""
+    found = {"@subset": subsets.list_subsets(project, corpus), "@tag": tags.list_tags(project, corpus)}
+    return {field: [(each.name, each.count) for each in listed] for field, listed in found.items() if listed}
 
 
 def filters_markup(
@@ -60,6 +70,7 @@ def changed_filters(filters: Sequence[Filter], event: gr.EventData, columns: Map
         return tuple(each for i, each in enumerate(filters) if str(i) != said(event, "index"))
     form = fields(event)
     field, op, value = form.get("field", ""), form.get("op", "="), form.get("value", "")
+    columns = {**columns, **subsets.FIELDS}
     if said(event, "do") != "add" or field not in columns or op not in OPERATORS:
         return tuple(filters)
     if not value.strip():
@@ -70,15 +81,16 @@ def changed_filters(filters: Sequence[Filter], event: gr.EventData, columns: Map
 
 def operators(kind: str) -> Sequence[str]:
     """The operators that make sense for a column of `kind`, the likeliest first."""
+    if kind in ("subset", "tag"):
+        return ("in", "!=")
     if kind in NUMBERS:
         return ("=", "!=", "<", "<=", ">", ">=", "in")
     return ("=", "!=") if kind == "boolean" else ("=", "!=", "contains", "in", "<", "<=", ">", ">=")
 
 
 def hint(kind: str) -> str:
-    return {"integer": "whole number", "number": "number", "boolean": "true or false"}.get(
-        kind, "value; for in: a, b, c"
-    )
+    known = {"integer": "whole number", "number": "number", "boolean": "true or false"}
+    return {**known, "subset": "name; for in: a, b", "tag": "tag; for in: a, b"}.get(kind, "value; for in: a, b, c")
 
 
 def options(choices: Mapping[str, str] | Sequence[str], chosen: str = "") -> str:

@@ -39,8 +39,10 @@ def make_filter(field: str, op: str, text: str, kind: str) -> Filter:
 
 
 def filter_label(filter: Filter) -> str:
-    """ "year >= 2000". Not escaped."""
+    """ "year >= 2000", "subset river", "not tag odd". Not escaped."""
     value = ", ".join(map(str, filter.value)) if isinstance(filter.value, tuple) else str(filter.value)
+    if filter.field in ("@subset", "@tag"):
+        return f"{'not ' if filter.op == '!=' else ''}{filter.field[1:]} {value}"
     return f"{filter.field} {filter.op} {value}"
 
 

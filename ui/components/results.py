@@ -8,7 +8,7 @@ import gradio as gr
 
 from ui.components.assets import asset_url, media_url
 from ui.components.stages import trace_html
-from ui.components.text import clip, escape, highlight, pills, snippet, term_pattern
+from ui.components.text import clip, escape, highlight, pills, snippet, tag_pills, term_pattern
 from workbench.types import Document, Hit, Stage
 
 EVENTS = ("pick", "nearest", "turn", "shut", "drop", "retitle", "ask", "make", "use", "why")
@@ -45,7 +45,8 @@ class Frame:
     """What the rows of one listing share: where their images are, which words they mark, what can be done to them.
 
     `stages`: labels of the pipeline's stages, in order. `grades`: judged relevance by document id. `compact`: small
-    rows, for a column among others; `compared`: with a place for the rank against the left-most column.
+    rows, for a column among others; `compared`: with a place for the rank against the left-most column. `tags`: what
+    people tagged, by ordinal.
     """
 
     project: str
@@ -57,6 +58,7 @@ class Frame:
     grades: Mapping[str, int] | None = None
     compact: bool = False
     compared: bool = False
+    tags: Mapping[int, Sequence[str]] | None = None
 
 
 def hits_html(hits: Sequence[Hit], frame: Frame) -> str:
@@ -81,7 +83,7 @@ def hit_html(hit: Hit, bar: float, frame: Frame) -> str:
         f'<div class="wb-body"><div class="wb-head">{grade_html(document, frame)}'
         f'<button class="wb-title" data-act="pick" dir="auto">{title}</button>'
         f'<span class="wb-id" title="document id"><bdi>{escape(clip(document.doc_id, 48))}</bdi></span>'
-        f"{pills(document.metadata)}</div>{body}{trace_html(hit.stages, frame.stages)}</div>"
+        f"{tags_html(document, frame)}{pills(document.metadata)}</div>{body}{trace_html(hit.stages, frame.stages)}</div>"
         f'<div class="wb-score" title="{escape(stages_text(hit.stages))}"><b>{score_text(hit.score)}</b>'
         f'<i style="width:{bar:.0f}%"></i>{actions_html(document, frame)}{more if text else ""}</div></li>'
     )
@@ -102,6 +104,11 @@ def grade_html(document: Document, frame: Frame) -> str:
         return ""
     shade = max(0, min(3, grade))
     return f'<span class="wb-grade" data-grade="{shade}" title="Judged {grade} for this query">{grade}</span>'
+
+
+def tags_html(document: Document, frame: Frame) -> str:
+    """The document's tags as pills."""
+    return tag_pills((frame.tags or {}).get(document.ordinal, ()))
 
 
 def thumbnail(document: Document, frame: Frame) -> str:

@@ -63,6 +63,15 @@ def pills(metadata: Mapping[str, Scalar], limit: int = 4) -> str:
     return shown + (f'<span class="wb-pill wb-rest">+{rest}</span>' if rest > 0 else "")
 
 
+def tag_pills(tags: Sequence[str], limit: int = 6) -> str:
+    """The tags that people gave a document, the number of those beyond `limit` after them."""
+    shown = "".join(
+        f'<span class="wb-pill wb-tagged" title="Tag {escape(tag)}"><bdi>{escape(clip(tag, 32))}</bdi></span>'
+        for tag in tags[:limit]
+    )
+    return shown + (f'<span class="wb-pill wb-rest">+{len(tags) - limit}</span>' if len(tags) > limit else "")
+
+
 def plain(value: Scalar) -> str:
     """A metadata value as a person writes it: true/false, no trailing zeros."""
     if isinstance(value, bool):

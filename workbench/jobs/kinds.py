@@ -1,14 +1,15 @@
 """The kinds of jobs: name → workflow function, and how plain JSON arguments become specs."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadInput
 from workbench.registry import unknown_name
-from workbench.specs import EncodeSpec, ImportSpec, IndexSpec
+from workbench.specs import EncodeSpec, ImportSpec, IndexSpec, MapSpec
+from workbench.types import Filter
 
 TABLE = "workbench.jobs.kinds:KINDS"
 Adapter = Callable[[Any, str], Any]
@@ -48,6 +49,10 @@ def _index_spec(value: Mapping[str, Any] | str, device: str) -> IndexSpec:
     return IndexSpec(factory=value) if isinstance(value, str) else IndexSpec.from_dict(value)
 
 
+def _map_spec(value: Mapping[str, Any], device: str) -> MapSpec:
+    return MapSpec.from_dict(value)
+
+
 def _encode_spec(value: Mapping[str, Any], device: str) -> EncodeSpec:
     """The spec with the device as the child sees it: a worker of one GPU shows it that one alone, as `cuda`."""
     spec = EncodeSpec.from_dict(value)
@@ -60,12 +65,21 @@ def _encode_spec(value: Mapping[str, Any], device: str) -> EncodeSpec:
     return replace(spec, device=kind) if spec.device == "auto" or (number and spec.device != "cpu") else spec
 
 
+def _filters(value: Sequence[Sequence[Any]], device: str) -> tuple[Filter, ...]:
+    """Lists of field, operator and value, as JSON keeps filters."""
+    return tuple(
+        Filter(str(field), str(op), tuple(given) if isinstance(given, list) else given) for field, op, given in value
+    )
+
+
 KINDS: dict[str, Kind] = {
     "import": Kind("workbench.workflows.corpus:import_corpus", {"path": _path, "spec": _import_spec}),
     "queries": Kind("workbench.workflows.corpus:import_queries", {"path": _path, "qrels": _path}),
     "encode": Kind("workbench.workflows.encode:encode_corpus", {"spec": _encode_spec}),
     "index": Kind("workbench.workflows.index:build_index", {"spec": _index_spec}),
+    "map": Kind("workbench.workflows.map:make_map", {"spec": _map_spec}),
     "bridge": Kind("workbench.workflows.bridge:fit_bridge"),
+    "export-documents": Kind("workbench.workflows.exporting:export_documents", {"filters": _filters, "out": _path}),
     "demo": Kind("workbench.workflows.demo:build_demo"),
 }
 

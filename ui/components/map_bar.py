@@ -1,0 +1,151 @@
+"""Around the map: which map is shown, what it was made of, how far it can be trusted, and what is selected on it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ui.components.figures import ago, duration, several
+from ui.components.map_legend import figure
+from ui.components.text import clip, escape
+
+if TYPE_CHECKING:
+    from workbench.workflows.map import MapInfo
+
+PURPOSE = (
+    "A map puts every document on a plane so that documents which the encoder finds alike lie together. It shows the "
+    "groups in a corpus, what lies between them, duplicates and outliers, and where a query's hits are; a click on a "
+    "point brings its true neighbours, and what you circle can be kept, tagged and exported."
+)
+NOT_SHOWN = (
+    "Distance between far groups means little: only who is near whom was kept, as well as two dimensions allow.",
+    "The size of a group and the space inside it are made even: a dense group looks as wide as a loose one.",
+    "The axes have no meaning, and the picture may be turned or mirrored without saying anything else.",
+    "Some neighbours are torn apart and some strangers are put together: colour by trust and continuity to see where.",
+    "A query is placed between the documents nearest to it; it was not there when the map was made.",
+    "Click a point for its true neighbours: they come from the original vectors, not from this picture.",
+)
+
+
+def map_choice(maps: "Sequence[MapInfo]", chosen: str, other: str) -> str:
+    """The selects of the map, and of a second one beside it where there is one of the same documents."""
+    shown = next((each for each in maps if each.id == chosen), None)
+    names = {each.id: map_label(each) for each in maps}
+    same = [each for each in maps if shown and each.corpus == shown.corpus and each.id != chosen]
+    beside = {"": "none", **{each.id: names[each.id] for each in same}}
+    second = (
+        f'<label data-key="other {escape(other)}" title="A second map of the same documents, linked with this one">'
+        f'Compare with <select data-change="other" aria-label="Second map">{chosen_options(beside, other)}</select>'
+        "</label>"
+        if same
+        else ""
+    )
+    return (
+        f'<label data-key="map {escape(chosen)}">Map <select data-change="map" aria-label="Map">'
+        f"{chosen_options(names, chosen)}</select></label>{second}"
+    )
+
+
+def map_label(info: "MapInfo") -> str:
+    """ "minilm · umap · 5,728 · trust 0.97"."""
+    return f"{info.encoder} · {info.method} · {info.points:,} · trust {info.trustworthiness:.2f}"
+
+
+def chosen_options(names: dict[str, str], chosen: str) -> str:
+    """The `<option>`s of a select, value → what is shown."""
+    return "".join(
+        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(clip(shown, 80))}</option>'
+        for value, shown in names.items()
+    )
+
+
+def make_menu(encoders: Sequence[str], made: "Sequence[MapInfo]", shown: str) -> str:
+    """The menu that makes another map: of which encoder, by which method, aligned with the shown one or not."""
+    if not encoders:
+        return ""
+    known = {each.encoder for each in made}
+    names = {name: name + (" · has a map" if name in known else "") for name in encoders}
+    first = next((name for name in encoders if name not in known), encoders[0])
+    aligned = (
+        '<label class="wb-check" title="Start from the layout of the map that is shown, so that the two can be '
+        'compared by eye"><input type="checkbox" name="aligned" checked> aligned with this one</label>'
+        if shown
+        else ""
+    )
+    return (
+        '<details class="menu wb-make"><summary class="btn small">Make a map…</summary><div class="pop" data-form>'
+        f'<label>Embedding <select name="encoder">{chosen_options(names, first)}</select></label>'
+        '<label title="UMAP keeps neighbourhoods; PCA is a flat shadow of the vectors, quick and linear">Method '
+        '<select name="method"><option>umap</option><option>pca</option></select></label>'
+        '<label title="True neighbours each document is drawn to: few show detail, many the large picture">Neighbours '
+        '<input name="neighbors" type="number" min="2" max="200" value="15"></label>'
+        '<label title="How close points may lie: small shows clumps, large spreads them">Least distance '
+        '<input name="min_dist" type="number" min="0" max="0.99" step="0.01" value="0.1"></label>'
+        '<label title="Same seed, same map">Seed <input name="seed" type="number" min="0" value="0"></label>'
+        f'{aligned}<button class="btn small primary" data-do="make" data-default>Make it</button></div></details>'
+    )
+
+
+def honesty_html(info: "MapInfo", seed: int, narrowed: int | None = None) -> str:
+    """The line under a map: documents, trustworthiness, continuity, k, seed; and what a map does not show."""
+    shown = f"{info.points:,}" if narrowed is None else f"{narrowed:,} / {info.points:,}"
+    nearness = "exact neighbours" if info.exact else f"approximate neighbours, recall {info.recall:.3f}"
+    facts = (
+        fact(shown, "documents"),
+        fact(figure3(info.trustworthiness), "trustworthiness", f"Share of true closeness: {TRUST}"),
+        fact(figure3(info.continuity), "continuity", CONTINUITY),
+        fact(str(info.k), "k", "Neighbours of each document that these two numbers look at"),
+        fact(str(seed), "seed"),
+        f'<span title="{escape(nearness)}">{escape(info.method)} of {escape(clip(info.encoder, 40))}</span>',
+        f"<span>{duration(info.seconds)} · {ago(info.created_at)}</span>",
+    )
+    reduced = f'<p class="dim">{escape(info.reduction)}</p>' if info.reduction else ""
+    notes = "".join(f"<li>{escape(each)}</li>" for each in NOT_SHOWN)
+    return (
+        f'<div class="wb-honest"><span class="facts">{"".join(facts)}</span>'
+        '<details class="menu wb-notshown"><summary class="wb-quiet">What a map does not show</summary>'
+        f'<div class="pop"><ul>{notes}</ul>{reduced}</div></details></div>'
+    )
+
+
+TRUST = "1 means that every two neighbours on the map are neighbours in the vectors too; 0.5 is chance"
+CONTINUITY = "1 means that every two neighbours in the vectors are neighbours on the map too"
+
+
+def fact(value: str, name: str, title: str = "") -> str:
+    told = f' title="{escape(title)}"' if title else ""
+    return f"<span{told}>{name} <b>{value}</b></span>"
+
+
+def figure3(value: float) -> str:
+    return f"{value:.3f}" if 0 <= value <= 1 else figure(value)
+
+
+def stale_html(info: "MapInfo", rebuilds: bool) -> str:
+    """That the map no longer shows what is there, with the button that makes it again where that is possible."""
+    if not info.stale:
+        return ""
+    button = '<button class="btn small" data-do="rebuild">Make the map of the new version</button>' if rebuilds else ""
+    return f'<div class="note warn wb-stale">{escape(info.stale)} {button}</div>'
+
+
+def selection_bar(count: int, total: int, extra: str = "") -> str:
+    """What is selected, with ×, and what can be done with it; `extra` is the markup of subsets, tags and exports."""
+    if not count:
+        return ""
+    return (
+        f'<div class="wb-selected"><b>{count:,}</b> of {several(total, "document")} selected '
+        '<button class="wb-act" data-do="unselect" title="Clear the selection (Esc)" aria-label="Clear the selection">'
+        "×</button>"
+        '<button class="btn small" data-do="members" title="Titles of the first ones, beside the map">list</button>'
+        '<button class="btn small" data-do="within" title="Search among these documents only">search within</button>'
+        f"{extra}</div>"
+    )
+
+
+def no_maps(corpus: str, documents: int, encoder: str) -> str:
+    """What a map is for, and the one button that makes the first."""
+    return (
+        f"<div class='empty'><h2>No map of {escape(corpus)} yet</h2><p>{escape(PURPOSE)}</p>"
+        f"<button class='btn primary' data-do='first' data-encoder='{escape(encoder)}'>Map this corpus with "
+        f"{escape(clip(encoder, 60))}</button><p class='dim'>{several(documents, 'document')}; a hundred thousand take "
+        "a few minutes.</p></div>"
+    )

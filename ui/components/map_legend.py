@@ -1,0 +1,89 @@
+"""The legend of a colouring: classes with counts and switches, or a ramp with its ends; and the choice of colouring."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ui.components.text import clip, escape
+
+if TYPE_CHECKING:
+    from workbench.workflows.map import Colouring, Legend, LegendEntry
+
+HINT = "Click: show or hide this class. Double click: this class alone, or all again."
+COLOURS = 256
+
+
+def colour_choice(colourings: "Sequence[Colouring]", chosen: str) -> str:
+    """The select “colour by”, in the groups the workflow gives; what cannot be used now says why."""
+    groups: dict[str, list[str]] = {}
+    for each in colourings:
+        mark = " selected" if each.name == chosen else ""
+        option = f'<option value="{escape(each.name)}"{mark}>{escape(clip(each.title, 60))}</option>'
+        groups.setdefault(each.group, []).append(option)
+    drawn = "".join(f'<optgroup label="{escape(name)}">{"".join(items)}</optgroup>' for name, items in groups.items())
+    return (
+        f'<label class="wb-mline" data-key="color {escape(chosen)}"><span>Colour by</span>'
+        f'<select data-change="color" aria-label="Colour by">{drawn}</select></label>'
+    )
+
+
+def legend_html(legend: "Legend", hidden: Collection[int] = (), scoped: Mapping[int, int] | None = None) -> str:
+    """The legend; `scoped` counts, by colour, the documents that filters leave: “47 / 412”."""
+    if legend.kind == "ramp":
+        return ramp_html(legend)
+    rows = "".join(entry_html(each, each.color in hidden, scoped) for each in legend.entries)
+    shown = len(legend.entries) - sum(each.color in hidden for each in legend.entries)
+    every = (
+        f'<button class="wb-quiet" data-do="hide" data-hide="">all {len(legend.entries):,}</button>'
+        if shown < len(legend.entries)
+        else ""
+    )
+    head = f'<div class="wb-mhead"><span class="dim">{shown:,} of {len(legend.entries):,} classes</span>{every}</div>'
+    return f'{head}<div class="wb-legend" role="group" aria-label="{escape(legend.title)}">{rows}</div>'
+
+
+def entry_html(entry: "LegendEntry", off: bool, scoped: Mapping[int, int] | None) -> str:
+    label, color = entry.label, entry.color
+    number = f"{entry.count:,}" if scoped is None else f"{scoped.get(color, 0):,} / {entry.count:,}"
+    return (
+        f'<button class="wb-class" data-key="class {color}" data-class="{color}" aria-pressed="{str(not off).lower()}" '
+        f'title="{escape(f"{label}: {HINT}")}"><i style="background:var({token(color)})"></i>'
+        f'<bdi>{escape(clip(label, 80))}</bdi><span class="num">{number}</span></button>'
+    )
+
+
+def ramp_html(legend: "Legend") -> str:
+    """From `low` to `high`, with what lies outside and what has no value."""
+    notes = []
+    if legend.clipped:
+        notes.append(f"{legend.clipped:,} beyond the ends")
+    if legend.missing:
+        notes.append(f"{legend.missing:,} without a value, grey")
+    note = f'<div class="dim">{" · ".join(notes)}</div>' if notes else ""
+    return (
+        f'<div class="wb-ramplegend"><div class="wb-rampbar"></div><div class="wb-rampends">'
+        f"<span>{figure(legend.low)}</span><span>{figure(legend.high)}</span></div>{note}</div>"
+    )
+
+
+def token(color: int) -> str:
+    """The name of the style variable that holds a class colour (assets/map.css)."""
+    return {254: "--wb-map-other", 255: "--wb-map-missing"}.get(color, f"--wb-c{color}")
+
+
+def figure(value: float) -> str:
+    """ "0.912", "1,204", "12.5": three significant digits below a thousand."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def toggled(hidden: Collection[int], color: int) -> tuple[int, ...]:
+    """The hidden colours after a click on the class `color`."""
+    return tuple(sorted(set(hidden) ^ {color}))
+
+
+def read_hidden(text: str) -> tuple[int, ...]:
+    """The hidden colours as the browser sends them: “0.3.12”; what is no colour is left out."""
+    found = {int(part) for part in text.split(".") if part.isdecimal() and len(part) < 4}
+    return tuple(sorted(each for each in found if each < COLOURS))
+

@@ -1,0 +1,154 @@
+"""What the Map page shows, as a part of its address and back: a link reproduces the picture."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ui.components.address import Column, columns_values, read_columns
+from ui.components.filters_text import filters_text, read_filters, whole_in
+from ui.session import Place
+from workbench.errors import BadInput
+from workbench.types import Filter
+
+CLUSTER = "cluster"
+HITS = 10
+MAX_HITS = 100
+MAX_SHAPES = 100
+UNITS = 1_000_000
+"""Corners are kept in millionths of the map's half width: finer than a pixel at the closest look."""
+STEPS = {"a": "add", "r": "remove"}
+SHAPE = re.compile(r"([ar])((?:_-?\d{1,8}){6,200})")
+
+Shape = Mapping[str, Any]
+"""{"polygon": [[x, y], …], "step": “add” or “remove”}, as `workflows.map.selection` reads it. A box has four corners."""
+
+
+@dataclass(frozen=True)
+class MapView:
+    """The map and everything chosen on it.
+
+    `other` is the second map; `hidden` the colours of the legend that are switched off; `pick` the ordinal of the open
+    document, −1 for none; `shapes` what was drawn, in order; `problem` the list of the problems panel that is lit.
+    `told` says what of an address could not be read.
+    """
+
+    map: str = ""
+    other: str = ""
+    color: str = CLUSTER
+    hidden: tuple[int, ...] = ()
+    text: str = ""
+    filters: tuple[Filter, ...] = ()
+    query: str = ""
+    image: str = ""
+    column: Column | None = None
+    k: int = HITS
+    pick: int = -1
+    shapes: tuple[Shape, ...] = field(default=())
+    subset: str = ""
+    problem: str = ""
+    told: str = ""
+
+    @property
+    def asks(self) -> bool:
+        return bool(self.query or self.image)
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether some documents are dimmed by words, filters or a subset."""
+        return bool(self.text or self.filters or self.subset)
+
+    def values(self) -> dict[str, str]:
+        """The parameters of its address; what is at its default is left out."""
+        found = {
+            "map": self.map,
+            "with": self.other,
+            "color": "" if self.color == CLUSTER else self.color,
+            "hide": ".".join(map(str, self.hidden)),
+            "text": self.text,
+            "filters": filters_text(self.filters) if self.filters else "",
+            "subset": self.subset,
+            "q": self.query,
+            "image": self.image,
+            **(columns_values([self.column]) if self.column and self.asks else {}),
+            "k": str(self.k) if self.k != HITS and self.asks else "",
+            "doc": str(self.pick) if self.pick >= 0 else "",
+            "sel": shapes_text(self.shapes),
+            "problem": self.problem,
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def link(self, place: Place) -> str:
+        """The page's address for this view."""
+        return place.link("/map", **self.values())
+
+
+def read_map_view(query: Mapping[str, str]) -> MapView:
+    """The view an address asks for; parts that cannot be read are at their default, and `told` says which."""
+    told, column = "", None
+    try:
+        column = next(iter(read_columns(query)), None)
+    except BadInput as error:
+        told = f"The link's pipeline could not be read: {error.message}"
+    shapes = read_shapes(query.get("sel", ""))
+    if query.get("sel") and not shapes:
+        told = "The link's selection could not be read: draw it again."
+    hidden = {whole_in(part, -1) for part in query.get("hide", "").split(".")[:256]}
+    return MapView(
+        map=query.get("map", "")[:100],
+        other=query.get("with", "")[:100],
+        color=query.get("color", "")[:200] or CLUSTER,
+        hidden=tuple(sorted(each for each in hidden if 0 <= each <= 255)),
+        text=query.get("text", "")[:1000],
+        filters=read_filters(query.get("filters", "")),
+        query=query.get("q", "")[:10_000],
+        image=query.get("image", "")[:100],
+        column=column,
+        k=min(MAX_HITS, max(1, whole_in(query.get("k", ""), HITS))),
+        pick=max(-1, whole_in(query.get("doc", ""), -1)),
+        shapes=shapes,
+        subset=query.get("subset", "")[:200],
+        problem=query.get("problem", "")[:200],
+        told=told,
+    )
+
+
+def shapes_text(shapes: Sequence[Shape]) -> str:
+    """ "a_1200_-300_…~r_…": step and corners of each shape; only characters that an address keeps as they are."""
+    parts = []
+    for shape in shapes:
+        letter = next(letter for letter, name in STEPS.items() if name == shape.get("step", "add"))
+        parts.append(letter + "".join(f"_{round(each * UNITS)}" for corner in shape["polygon"] for each in corner))
+    return "~".join(parts)
+
+
+def read_shapes(text: str) -> tuple[Shape, ...]:
+    """The shapes in `text` as `shapes_text` wrote them; empty where any of them cannot be read."""
+    found = []
+    for part in text.split("~") if text else []:
+        match = SHAPE.fullmatch(part)
+        numbers = [int(each) / UNITS for each in match[2].split("_")[1:]] if match else []
+        if match is None or len(numbers) % 2:
+            return ()
+        polygon = [[x, y] for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+        found.append({"polygon": polygon, "step": STEPS[match[1]]})
+    return tuple(found) if len(found) <= MAX_SHAPES else ()
+
+
+def with_shape(shapes: Sequence[Shape], step: str, polygon: object) -> tuple[Shape, ...]:
+    """The shapes after another was drawn, as they will stand in the address; “replace” begins anew.
+
+    Raises `BadInput` on anything but a shape.
+    """
+    corners = polygon if isinstance(polygon, list) else []
+    good = [
+        [round(float(x) * UNITS) / UNITS for x in pair]
+        for pair in corners
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(x, int | float) and abs(x) < 90 for x in pair)
+    ]
+    if step not in ("replace", *STEPS.values()) or len(good) != len(corners) or not 3 <= len(good) <= 100:
+        raise BadInput("The selection cannot be read.", "Draw it again.")
+    if len(shapes) >= MAX_SHAPES and step != "replace":
+        raise BadInput(f"The selection has {MAX_SHAPES} shapes.", "Clear it, and draw fewer.")
+    shape = {"polygon": good, "step": "add" if step == "replace" else step}
+    return (shape,) if step == "replace" else (*shapes, shape)

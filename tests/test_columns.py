@@ -154,8 +154,28 @@ def test_rerankers_of_this_machine_come_first_and_the_others_are_marked() -> Non
     from dataclasses import replace
 
     near = replace(entry("near"), bundled=True)  # type: ignore[type-var]
-    markup = rerank_html(0, BOTH, Choices(rerankers=[entry("far"), near]))
+    far = replace(entry("far"), hub="org/far")  # type: ignore[type-var]
+    markup = rerank_html(0, BOTH, Choices(rerankers=[far, near]))
     assert markup.index(">near<") < markup.index(">far · from the hub<")
+
+
+def test_a_listwise_reranker_is_given_its_model_or_endpoint_in_the_column() -> None:
+    """The catalogue's “listwise” names no model, so its fields are open, and the form stands open until one is given."""
+    from workbench.specs import RerankSpec
+    from workbench.workflows.reranking import list_rerankers
+
+    choices = Choices(rerankers=list_rerankers())
+    pipeline = changed(BOTH, "reranker.name", "listwise", choices)
+    assert pipeline.reranker == RerankSpec("listwise", 50)
+    markup = rerank_html(0, pipeline, choices)
+    assert 'class="wb-cog" open' in markup and 'data-field="reranker.options.endpoint"' in markup
+    pipeline = changed(pipeline, "reranker.options.endpoint", "http://127.0.0.1:9", choices)
+    pipeline = changed(pipeline, "reranker.options.window", "10", choices)
+    assert pipeline.reranker is not None
+    assert pipeline.reranker.options == {"endpoint": "http://127.0.0.1:9", "window": 10}
+    assert 'class="wb-cog" open' not in rerank_html(0, pipeline, choices)
+    with pytest.raises(BadInput, match="trust_remote_code"):
+        changed(pipeline, "reranker.options.trust_remote_code", "true", choices)
 
 
 def test_labels_say_what_runs() -> None:

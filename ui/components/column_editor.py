@@ -5,7 +5,7 @@ Everything is a path and a text (“fusion.k”, “70”): a change sends both,
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import Field, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ui.components.address import knobs_of
@@ -34,7 +34,7 @@ RAW_HINT = (
     "decide alone. minmax and dbsf bring them to one scale first; rrf looks at ranks only."
 )
 FIXED = ("name", "model", "encoder", "kind", "form", "revision", "gguf_file", "trust_remote_code", "key_variable")
-"""Fields of a reranker's spec that say which model it is: not options of a column."""
+"""Fields of a reranker's spec that say which model it is: not options of a column, where the catalogue names one."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,19 @@ class Choices:
 
     def entry(self, reranker: str) -> "CatalogueEntry | None":
         return next((each for each in self.rerankers if each.name == reranker), None)
+
+    def options(self, reranker: str) -> list[Field[Any]]:
+        """The fields of its spec that a column may set; where the catalogue names no model, the model too."""
+        entry = self.entry(reranker)
+        if entry is None:
+            return []
+        named = getattr(entry.spec, "model", "") or getattr(entry.spec, "encoder", "")
+        fixed = FIXED if named else ("name", "kind", "revision", "trust_remote_code")
+        return [item for item in fields(entry.spec) if item.name not in fixed]
+
+    def late_interaction(self) -> list[str]:
+        """The multi-vector encoders of the corpus: each can rerank too."""
+        return list(dict.fromkeys(each.encoder for each in self.systems if each.output == "multi" and each.ready))
 
     def output(self, retriever: RetrieverSpec) -> str:
         """ "dense", "sparse", "multi"; empty where the encoder has no embedding here."""
@@ -148,7 +161,8 @@ def rerank_html(number: int, pipeline: PipelineSpec, choices: Choices) -> str:
     reranker = pipeline.reranker
     name = reranker.name if reranker else ""
     known = sorted(choices.rerankers, key=lambda entry: not entry.bundled)
-    named = {"": "none", **{each.name: each.name + ("" if each.bundled else " · from the hub") for each in known}}
+    named = {"": "none", **{each.name: reranker_label(each) for each in known}}
+    named |= {each: f"{each} · late interaction" for each in choices.late_interaction()}
     if name not in named:
         named[name] = name
     parts = [
@@ -162,19 +176,24 @@ def rerank_html(number: int, pipeline: PipelineSpec, choices: Choices) -> str:
         )
         parts.append(f'<span class="wb-depth">depth {depth}</span>')
         more = rerank_options(number, reranker, choices) + more
-    cog = '<details class="wb-cog"><summary title="More of the reranker">⚙</summary>'
+    unset = (
+        reranker is not None and any(item.name == "model" for item in choices.options(name)) and not reranker.options
+    )
+    cog = f'<details class="wb-cog"{" open" if unset else ""}><summary title="More of the reranker">⚙</summary>'
     return f'<div class="wb-knobs">{"".join(parts)}{cog}<div class="wb-knobs">{more}</div></details></div>'
+
+
+def reranker_label(entry: "CatalogueEntry") -> str:
+    """Its name and where it comes from, unless it is here already."""
+    origin = "optional package" if entry.package else "from the hub" if entry.hub else "a local model or an endpoint"
+    return entry.name if entry.bundled else f"{entry.name} · {origin}"
 
 
 def rerank_options(number: int, reranker: RerankSpec, choices: Choices) -> str:
     """A field for each option of the reranker's family."""
     entry = choices.entry(reranker.name)
-    if entry is None:
-        return ""
     drawn = ""
-    for item in fields(entry.spec):
-        if item.name in FIXED:
-            continue
+    for item in choices.options(reranker.name):
         value = reranker.options.get(item.name)
         own = getattr(entry.spec, item.name)
         shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else "" if value is None else str(value)
@@ -241,7 +260,7 @@ def changed_reranker(reranker: RerankSpec | None, path: str, text: str, choices:
         return replace(reranker, depth=entered(RerankSpec, "depth", text))
     name = path.removeprefix("options.")
     entry = choices.entry(reranker.name)
-    if entry is None or name not in {item.name for item in fields(entry.spec)} - set(FIXED):
+    if entry is None or name not in {item.name for item in choices.options(reranker.name)}:
         raise BadInput(f"This reranker has no option “{name[:60]}”.")
     given = {key: value for key, value in reranker.options.items() if key != name}
     if text.strip():

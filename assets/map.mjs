@@ -5,7 +5,7 @@
 // order. Selections leave as shapes of at most 100 corners in the map's coordinates: Python computes their members.
 
 import { joinBus } from "./map_bus.mjs";
-import { density, look, makeCamera } from "./map_camera.mjs";
+import { crowding, look, makeCamera } from "./map_camera.mjs";
 import { makeCard } from "./map_card.mjs";
 import { colourTable, LEGEND, readTokens } from "./map_colors.mjs";
 import { makePainter as makeFlat } from "./map_flat.mjs";
@@ -18,7 +18,7 @@ import { listenToKeys, makeToolbar } from "./map_toolbar.mjs";
 
 const PICK = 8; // pixels around the pointer in which a point is found
 const STILL = 120; // milliseconds without movement until every point is drawn
-const DIM = 1, CHOSEN = 2;
+const DIM = 1, CHOSEN = 2; // of a point's flags; the six higher bits say how crowded its place is
 
 export async function fetchBytes(url) {
   const answer = await fetch(url);
@@ -34,15 +34,16 @@ export async function fetchPoints(url) {
 }
 
 export function mount(host, points, handlers = {}, options = {}) {
-  const { n, x, y } = points, box = bounds(points), camera = makeCamera(box), crowd = density(points, box);
+  const { n, x, y } = points, box = bounds(points), camera = makeCamera(box), crowd = crowding(points, box);
   const parts = build(host, n, options.alt), { stage, over, status } = parts;
   const brush = over.getContext("2d");
   const state = { mode: "pan", legend: { ...LEGEND }, flags: new Uint8Array(n), kinds: points.cat, off: new Uint8Array(256), chosen: 0, dimmed: 0, alive: true };
+  for (let row = 0; row < n; row++) state.flags[row] = crowd.level(row) << 2;
   const scene = { labels: [], shown: true, highlight: [], marks: [], path: null, query: null, shape: null };
   const place = (row) => [x[row], y[row]];
   const valid = (row) => Number.isInteger(row) && row >= 0 && row < n;
   const visible = (row) => row < painter.most && !(state.flags[row] & DIM) && !state.off[state.kinds[row]];
-  let tokens = readTokens(host), index = null, pending = 0, dirty = true, overDirty = true, moving = false, still = 0;
+  let tokens = readTokens(host), index = null, pending = 0, dirty = true, overDirty = true, moving = false, still = 0, times = {};
   const indexed = () => (index ??= buildIndex(points));
   const tell = (name, detail) => handlers[name]?.(detail);
 
@@ -56,9 +57,13 @@ export function mount(host, points, handlers = {}, options = {}) {
     if (overDirty) drawOver();
     if (!painter.idle()) return schedule();
     frames.learn();
+    if (!dirty && host.dataset.drawn !== "no") { // the device is through with what was sent
+      times.first ||= performance.now();
+      if (!frames.incomplete()) times.all ||= performance.now();
+    }
     if (dirty) {
       dirty = false;
-      host.dataset.drawn = frames.draw({ camera, ...look(camera, crowd), chosen: state.chosen > 0, split: split(), ground: tokens.surface, dpr: parts.dpr }, moving) ? "all" : "some";
+      host.dataset.drawn = frames.draw({ camera, ...look(camera, crowd.typical), chosen: state.chosen > 0, split: split(), ground: tokens.surface, dpr: parts.dpr }, moving) ? "all" : "some";
       schedule();
     } else if (frames.incomplete() && !moving) {
       if (frames.refine() === "done") host.dataset.drawn = "all";
@@ -71,7 +76,7 @@ export function mount(host, points, handlers = {}, options = {}) {
     host.dataset.named = drawOverlay(brush, camera, tokens, scene, place).named;
   };
   const split = () => state.chosen > 0 || state.dimmed > 0 || state.legend.hidden.length > 0;
-  const repaint = () => { dirty = overDirty = true; host.dataset.drawn = "no"; schedule(); };
+  const repaint = () => { dirty = overDirty = true; host.dataset.drawn = "no"; times = {}; schedule(); };
   const redrawOver = () => { overDirty = true; schedule(); };
   const colours = () => { painter.table(colourTable(tokens, state.legend)); repaint(); };
   const restore = () => { painter.kinds(state.kinds); painter.flags(state.flags); parts.fit(painter); say(); colours(); };
@@ -130,7 +135,7 @@ export function mount(host, points, handlers = {}, options = {}) {
   const card = makeCard(stage);
   const hoverAt = (row, quiet) => {
     if (row === card.row()) return;
-    card.point(row, row < 0 ? [0, 0] : camera.px(...place(row)), look(camera, crowd).size);
+    card.point(row, row < 0 ? [0, 0] : camera.px(...place(row)), look(camera, crowd.typical).size);
     stage.dataset.over = row;
     if (!quiet) bus.tell("hover", { row });
     if (row < 0 && !quiet) tell("hover", { row });
@@ -169,7 +174,7 @@ export function mount(host, points, handlers = {}, options = {}) {
   });
 
   const view = {
-    n, px: (row) => camera.px(...place(row)), at: camera.at, find, drawn: () => host.dataset.drawn,
+    n, px: (row) => camera.px(...place(row)), at: camera.at, find, few: frames.few, times: () => times,
     // one byte a point; `legend`: see map_colors.mjs
     recolor(bytes, legend) {
       if (bytes && bytes.length !== n) throw new Error(`the colouring is for ${bytes.length} points, the map has ${n}`);
@@ -186,12 +191,12 @@ export function mount(host, points, handlers = {}, options = {}) {
     // u8[n], 0 is dimmed; null: nothing is
     filter(bytes) {
       if (bytes && bytes.length !== n) throw new Error(`the filter is for ${bytes.length} points, the map has ${n}`);
-      for (let i = 0; i < n; i++) state.flags[i] = (state.flags[i] & CHOSEN) | (bytes && !bytes[i] ? DIM : 0);
+      for (let i = 0; i < n; i++) state.flags[i] = (state.flags[i] & ~DIM) | (bytes && !bytes[i] ? DIM : 0);
       flagged();
     },
     // u8[n], 1 is selected; null: nothing is
     select(bytes) {
-      for (let i = 0; i < n; i++) state.flags[i] = (state.flags[i] & DIM) | (bytes && bytes[i] ? CHOSEN : 0);
+      for (let i = 0; i < n; i++) state.flags[i] = (state.flags[i] & ~CHOSEN) | (bytes && bytes[i] ? CHOSEN : 0);
       flagged();
     },
     highlight(hits) { scene.highlight = (hits || []).map((hit, i) => (typeof hit === "number" ? { row: hit, rank: i + 1 } : hit)).filter((hit) => valid(hit.row)); redrawOver(); },

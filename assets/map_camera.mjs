@@ -42,21 +42,35 @@ export function makeCamera(box) {
   });
 }
 
-// How many points there are to a unit of area where a typical point lies: Σ c² ÷ Σ c over the cells of a coarse grid.
-export function density({ n, x, y }, box) {
-  const side = 128, sample = Math.min(n, 100_000), cells = new Uint32Array(side * side);
-  const across = (side - 1e-6) / (box.width || 1), up = (side - 1e-6) / (box.height || 1);
-  for (let i = 0; i < sample; i++) cells[Math.floor((y[i] - box.bottom) * up) * side + Math.floor((x[i] - box.left) * across)]++;
-  let squares = 0;
-  for (const count of cells) squares += count * count;
-  return sample ? (squares / sample) * (n / sample) * across * up : 1;
+// How crowded the map is. `typical`: other points to a unit of area where a typical point lies; `level(row)`: 0 … 63, how
+// crowded its own place is, 2^(12 level ÷ 63 − 8) times as much as there. From counts on a coarse grid, between whose
+// cells is interpolated.
+export const LEVELS = 63;
+export function crowding({ n, x, y }, box) {
+  const side = Math.max(8, Math.min(128, Math.round(Math.sqrt(n / 4))));
+  const across = (side - 1e-4) / (box.width || 1), up = (side - 1e-4) / (box.height || 1);
+  const cells = new Uint32Array((side + 2) ** 2), wide = side + 2; // an empty cell all around
+  for (let i = 0; i < n; i++) cells[(1 + Math.floor((y[i] - box.bottom) * up)) * wide + 1 + Math.floor((x[i] - box.left) * across)]++;
+  let others = 0;
+  for (const count of cells) others += count * (count - 1);
+  const usual = n ? Math.max(0.2, others / n) : 1;
+  const level = (row) => {
+    const c = (x[row] - box.left) * across + 0.5, l = (y[row] - box.bottom) * up + 0.5;
+    const at = Math.floor(l) * wide + Math.floor(c), right = c % 1, above = l % 1;
+    const low = cells[at] * (1 - right) + cells[at + 1] * right, high = cells[at + wide] * (1 - right) + cells[at + wide + 1] * right;
+    const times = (low * (1 - above) + high * above) / usual;
+    return Math.max(0, Math.min(LEVELS, Math.round(((Math.log2(times || 1e-9) + 8) * LEVELS) / 12)));
+  };
+  return { typical: usual * across * up, level };
 }
 
-// Diameter (CSS pixels) and opacity of a point: small and faint where they crowd, so that a dense region lets 15 % of
-// the ground through; large and nearly solid where they stand apart.
-export function look(camera, crowd) {
-  const apart = camera.scale / Math.sqrt(crowd); // pixels between neighbours
-  const size = Math.max(1.5, Math.min(9, 1.9 * Math.sqrt(apart)));
-  const layers = (size / apart) ** 2 * 0.8;
-  return { size, alpha: Math.max(0.07, Math.min(0.86, 1 - 0.15 ** (1 / layers))) };
+// Diameter of a point (CSS pixels), and how many of them lie over each other where a typical point is.
+export function look(camera, typical) {
+  const apart = camera.scale / Math.sqrt(typical); // pixels between neighbours
+  const size = Math.max(1.5, Math.min(9, 2.3 * Math.sqrt(apart)));
+  return { size, layers: (size / apart) ** 2 * 0.8 };
 }
+
+// Opacity of a point: faint where they crowd, so that 15 % of the ground shows through; nearly solid where it is alone.
+// The root keeps dense regions stronger than thin ones.
+export const opacity = (layers, level) => Math.max(0.07, Math.min(0.88, 1 - 0.15 ** (1 / (layers * 2 ** ((12 * level) / LEVELS / 2 - 4)))));

@@ -9,7 +9,7 @@ export function attach(element, { props, watch, events }) {
   const report = (error) => {
     host.dataset.error = error.message;
     if (box.view) return box.view.say(`The map could not be changed: ${error.message}.`);
-    host.replaceChildren(Object.assign(document.createElement("div"), { className: "wb-map-error", textContent: `The map could not be drawn: ${error.message}.` }));
+    sentence(host, `The map could not be drawn: ${error.message}.`);
   };
   const safely = (work) => () => Promise.resolve().then(work).catch(report);
   const on = (names, work) => watch(names, safely(() => box.view && work(box.view)));
@@ -41,17 +41,27 @@ async function load(box) {
   const { host, props, events } = box, round = ++box.round;
   delete host.dataset.ready;
   delete host.dataset.error;
-  const points = props.src ? await fetchPoints(props.src) : null;
+  if (props.src) box.view ? box.view.say("Loading the points …") : sentence(host, "Loading the points …");
+  let points = null, fault = null;
+  try {
+    points = props.src ? await fetchPoints(props.src) : null;
+  } catch (error) {
+    fault = error;
+  }
   if (round !== box.round) return; // another map was asked for in the meantime
-  box.view?.destroy();
-  box.view = null;
-  if (!points) return host.replaceChildren();
+  box.view?.destroy(); // also after a fault: an old map must not pass for the one that was asked for
+  box.view = host.__view = null;
   host.replaceChildren();
+  if (fault) throw fault;
+  if (!points) return;
   box.view = host.__view = mount(host, points, events, { alt: props.alt, follow: props.follow });
   if (props.view) box.view.view(...props.view);
-  const done = Object.entries(CHANGES).map(([, change]) => change(box.view, props, box));
-  await Promise.all(done);
+  await Promise.all(Object.values(CHANGES).map((change) => change(box.view, props, box)));
   host.dataset.ready = "1";
+}
+
+function sentence(host, text) {
+  host.replaceChildren(Object.assign(document.createElement("div"), { className: "wb-map-error", textContent: text }));
 }
 
 async function recolor(view, props, box) {

@@ -1,5 +1,6 @@
 // Points on the screen without WebGL2: the same painter on a 2-D canvas, for the first 20,000 points.
 
+import { opacity } from "./map_camera.mjs";
 import { luma } from "./map_colors.mjs";
 
 export const FLAT_POINTS = 20_000;
@@ -9,12 +10,12 @@ export function makePainter(canvas, { n, x, y }) {
   let table = new Uint8Array(1024), kinds = new Uint8Array(n), flags = new Uint8Array(n), frame = null;
 
   const paint = (row, below) => {
-    const kind = kinds[row], dim = flags[row] & 1 || !table[4 * kind + 3], apart = frame.chosen && flags[row] < 2;
+    const kind = kinds[row], dim = flags[row] & 1 || !table[4 * kind + 3], apart = frame.chosen && !(flags[row] & 2);
     if (Boolean(dim || apart) !== below) return;
     const own = [table[4 * kind], table[4 * kind + 1], table[4 * kind + 2]], grey = luma(own), mix = dim ? 0.8 : apart ? 0.55 : 0;
     const { camera, size, dpr } = frame, [px, py] = camera.px(x[row], y[row]);
     if (px < -size || py < -size || px > camera.width + size || py > camera.height + size) return;
-    brush.globalAlpha = frame.alpha * (dim ? 0.13 : apart ? 0.3 : 1);
+    brush.globalAlpha = opacity(frame.layers, flags[row] >> 2) * (dim ? 0.13 : apart ? 0.3 : 1);
     brush.fillStyle = `rgb(${own.map((value) => Math.round(value + mix * (grey - value)))})`;
     if (size < 3) return brush.fillRect((px - size / 2) * dpr, (py - size / 2) * dpr, size * dpr, size * dpr);
     brush.beginPath();

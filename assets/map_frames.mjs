@@ -2,7 +2,7 @@
 // parts once they rest. How many “few” is follows from how long the device takes for them.
 
 const FIRST = 150_000, FEWEST = 20_000;
-const SLOW = 70, FAST = 25; // milliseconds a frame while moving
+const SLOW = 80, FAST = 40; // milliseconds a frame while moving
 
 export function makeFrames(painter) {
   const n = painter.most;
@@ -14,11 +14,11 @@ export function makeFrames(painter) {
     const took = performance.now() - since;
     since = 0;
     if (took > SLOW) few = Math.min(n, Math.max(FEWEST, Math.round(few * Math.max(0.4, (SLOW / took) * 0.8))));
-    else if (took < FAST && moving) few = Math.min(n, Math.round(few * 1.5));
+    else if (took < FAST && moving) few = Math.min(n, Math.round(few * 1.3));
   };
   const layers = () => (frame.split ? [0, 1] : [-1]);
   // Fewer points stand for all: each is painted more strongly, so that the map does not pale when it moves.
-  const stronger = (count) => ({ ...frame, alpha: Math.min(0.95, 1 - (1 - frame.alpha) ** (n / count)) });
+  const stronger = (count) => ({ ...frame, layers: (frame.layers * count) / n });
 
   return {
     few: () => few,
@@ -39,11 +39,11 @@ export function makeFrames(painter) {
       if (waiting) {
         waiting = false;
         painter.begin(frame, true);
-        for (const layer of layers()) for (let first = 0; first < n; first += few) parts.push([first, Math.min(few, n - first), layer]);
+        const many = Math.max(100_000, 2 * few); // a part is drawn aside: nobody waits for one of them
+        for (const layer of layers()) for (let first = 0; first < n; first += many) parts.push([first, Math.min(many, n - first), layer]);
       }
       const next = parts.shift();
       if (!next) return "done";
-      since = performance.now();
       painter.part(...next);
       if (parts.length) return "more";
       painter.show();

@@ -1,24 +1,27 @@
 // Points on the screen by WebGL2: one gl.POINTS draw of 10 bytes a point. The whole picture of a large map is painted
 // in parts into a texture and shown when it is complete, so that no draw ever holds the page up.
 
+import { LEVELS, opacity } from "./map_camera.mjs";
+
 const VERTEX = `#version 300 es
 in float px, py, kind, flag;
 uniform vec2 centre, half_size;
-uniform float scale, size, alpha, layer, chosen;
+uniform float scale, size, layer, chosen, solid[64];
 uniform sampler2D table;
 flat out vec4 colour;
 flat out float edge;
 void main() {
   vec4 own = texelFetch(table, ivec2(int(kind), 0), 0);
-  bool dim = mod(flag, 2.) > .5 || own.a < .5, apart = chosen > .5 && flag < 1.5;
+  float state = mod(flag, 4.), alpha = solid[int(flag) / 4];
+  bool dim = mod(state, 2.) > .5 || own.a < .5, apart = chosen > .5 && state < 1.5;
   // Layer 0: what is dimmed; 1: the rest, on top; −1: both at once.
   bool below = dim || apart;
-  float strength = dim ? .13 : apart ? .3 : min(1., alpha * (chosen > .5 ? 1.6 : 1.)) / alpha;
+  float strength = dim ? .13 : apart ? .3 : chosen > .5 ? min(1. / alpha, 1.6) : 1.;
   vec3 grey = vec3(dot(own.rgb, vec3(.2126, .7152, .0722)));
   vec3 shade = mix(own.rgb, grey, dim ? .8 : apart ? .55 : 0.);
   colour = vec4(shade, alpha * strength);
-  edge = size;
-  gl_PointSize = size;
+  edge = size > 2.6 ? size + 1. : size; // a disc has a soft edge of one pixel
+  gl_PointSize = edge;
   gl_Position = vec4((vec2(px, py) - centre) * scale / half_size, 0., 1.);
   if (layer >= 0. && below == (layer > .5)) gl_Position = vec4(2., 2., 2., 1.);
 }`;
@@ -80,7 +83,7 @@ function prepare(gl, { n, x, y }) {
   }
   gl.linkProgram(program);
   gl.useProgram(program);
-  const at = Object.fromEntries(["centre", "half_size", "scale", "size", "alpha", "layer", "chosen", "ground"]
+  const at = Object.fromEntries(["centre", "half_size", "scale", "size", "solid", "layer", "chosen", "ground"]
     .map((name) => [name, gl.getUniformLocation(program, name)]));
   const places = gl.createBuffer();
   gl.bindBuffer(gl.ARRAY_BUFFER, places);
@@ -132,7 +135,7 @@ function resize(gl, state, canvas, width, height) {
   gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.RENDERBUFFER, state.picture);
 }
 
-function begin(gl, state, { camera, size, alpha, chosen, ground, dpr }, aside) {
+function begin(gl, state, { camera, size, layers, chosen, ground, dpr }, aside) {
   gl.bindFramebuffer(gl.FRAMEBUFFER, aside ? state.frame : null);
   gl.viewport(0, 0, state.width, state.height);
   gl.clearColor(0, 0, 0, 0);
@@ -142,7 +145,7 @@ function begin(gl, state, { camera, size, alpha, chosen, ground, dpr }, aside) {
   gl.uniform2f(at.half_size, camera.width / 2, camera.height / 2);
   gl.uniform1f(at.scale, camera.scale);
   gl.uniform1f(at.size, size * dpr);
-  gl.uniform1f(at.alpha, alpha);
+  gl.uniform1fv(at.solid, Float32Array.from({ length: LEVELS + 1 }, (_, level) => opacity(layers, level)));
   gl.uniform1f(at.chosen, chosen ? 1 : 0);
   gl.uniform3f(at.ground, ...ground.map((value) => value / 255));
 }

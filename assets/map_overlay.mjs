@@ -12,7 +12,7 @@ export function drawOverlay(brush, camera, tokens, scene, place) {
   brush.textBaseline = "middle";
   if (scene.path) drawPath(pen, scene.path);
   const ranked = placeRanks(pen, scene.highlight);
-  if (scene.query) reserve(pen, camera.px(scene.query.x, scene.query.y), 14, 14);
+  if (scene.query) reserve(pen, camera.px(scene.query.x + 60 / camera.scale, scene.query.y), 80, 14);
   const named = scene.shown ? drawLabels(pen, scene.labels) : 0;
   for (const mark of scene.marks) drawMark(pen, mark);
   drawRanks(pen, ranked);
@@ -65,7 +65,7 @@ function dot({ brush, tokens }, [x, y], radius, colour) {
 
 // ── cluster names ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-// Largest first, each where no other name is; further ones appear as the map is drawn closer.
+// Largest first, each on its centre or a little above or below it where no other name or hit is; further ones appear as the map is drawn closer.
 function drawLabels(pen, labels) {
   const { brush, camera, tokens } = pen;
   const most = Math.max(4, (camera.width * camera.height) / ROOM), largest = labels[0]?.size || 1;
@@ -76,9 +76,12 @@ function drawLabels(pen, labels) {
     const size = Math.round(11.5 + 4 * Math.sqrt(label.size / largest));
     brush.font = `700 ${size}px ${tokens.font}`;
     const lines = broken(label.text), half = Math.max(...lines.map((line) => measure(brush, line))) / 2;
-    if (!reserve(pen, at, half + 6, lines.length * size * 0.62 + 4)) continue;
+    const tall = lines.length * size * 0.62 + 3;
+    const step = tall + 8;
+    const shift = [0, -step, step, -2 * step, 2 * step].find((by) => reserve(pen, [at[0], at[1] + by], half + 5, tall));
+    if (shift === undefined) continue;
     brush.textAlign = "center";
-    lines.forEach((line, i) => write(pen, line, at[0], at[1] + (i - (lines.length - 1) / 2) * size * 1.15, tokens.css.text));
+    lines.forEach((line, i) => write(pen, line, at[0], at[1] + shift + (i - (lines.length - 1) / 2) * size * 1.15, tokens.css.text));
     if (++count >= most) break;
   }
   return count;
@@ -99,7 +102,7 @@ function broken(text) {
   const gaps = [...whole.matchAll(/\s+/g)].map((gap) => gap.index);
   if (!gaps.length) return [whole];
   const middle = gaps.reduce((best, gap) => (Math.abs(gap - whole.length / 2) < Math.abs(best - whole.length / 2) ? gap : best));
-  return [whole.slice(0, middle), whole.slice(middle).trim()];
+  return [whole.slice(0, middle).replace(/[\s·,]+$/, ""), whole.slice(middle).replace(/^[\s·,]+/, "")];
 }
 
 function write({ brush, tokens }, text, x, y, colour) {

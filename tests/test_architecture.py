@@ -16,7 +16,7 @@ CAPABILITIES = (
     "workbench.readers", "workbench.encoders", "workbench.indices", "workbench.rerankers", "workbench.fusion",
     "workbench.evaluation", "workbench.projections", "workbench.clusters", "workbench.mining", "workbench.export",
     "workbench.agreement", "workbench.preferences", "workbench.hubness", "workbench.images",
-    "workbench.neighbourhoods",
+    "workbench.neighbourhoods", "workbench.reductions",
 )  # fmt: skip
 STORAGE = (
     "workbench.project", "workbench.db", "workbench.artifacts", "workbench.runs", "workbench.locks",
@@ -88,7 +88,9 @@ def allowed(module: str) -> tuple[str, ...] | None:
     if within(module, BASICS):
         return BASICS
     if within(module, ("workbench.workflows",)):
-        return (*shared, *STORAGE, *CAPABILITIES, "workbench.workflows", "workbench.samples")
+        return (
+            *shared, *STORAGE, *CAPABILITIES, "workbench.workflows", "workbench.samples", "workbench.__version__"
+        )  # fmt: skip
     if within(module, ("workbench.jobs",)):
         return (
             *BASICS,

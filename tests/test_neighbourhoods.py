@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from map_fixtures import blobs, stored
 
-from workbench import neighbourhoods
 from workbench.errors import BadInput, Cancelled
 from workbench.neighbourhoods import (
     Graph,
     duplicate_groups,
+    graphs,
     label_disagreement,
     nearest,
     neighbour_graph,
+    neighbour_overlap,
     occurrences,
     outlierness,
-    overlap,
 )
 from workbench.vectors import DenseVectors
 
@@ -53,7 +53,7 @@ def test_neighbours_equal_brute_force(tmp_path, metric):
 
 @pytest.mark.parametrize("metric", ["cosine", "l2"])
 def test_large_graphs_are_approximate_and_say_how_good(tmp_path, monkeypatch, metric):
-    monkeypatch.setattr(neighbourhoods, "EXACT_UP_TO", 100)
+    monkeypatch.setattr(graphs, "EXACT_UP_TO", 100)
     rows, _ = blobs(1500, centres=40)
     vectors = stored(tmp_path / "v", rows)
     found = neighbour_graph(vectors, 10, metric, seed=3)
@@ -70,14 +70,14 @@ def test_large_graphs_are_approximate_and_say_how_good(tmp_path, monkeypatch, me
 def test_rows_that_the_graph_left_short_are_searched_exactly(tmp_path, monkeypatch):
     rows, _ = blobs(300)
     vectors = stored(tmp_path / "v", rows)
-    search = neighbourhoods._search
+    search = graphs._search
 
     def lossy(index, queries, k, effort):
         ids = search(index, queries, k, effort)
         ids[::7, 3:] = -1
         return ids
 
-    monkeypatch.setattr(neighbourhoods, "_search", lossy)
+    monkeypatch.setattr(graphs, "_search", lossy)
     assert np.array_equal(neighbour_graph(vectors, 10).indices, np.argsort(brute_force(rows, "cosine"), axis=1)[:, :10])
 
 
@@ -182,9 +182,9 @@ def test_label_disagreement_by_hand():
 
 def test_neighbour_overlap_by_hand():
     first, second = graph_of([[1, 2, 3], [0, 2, 3]]), graph_of([[3, 1, 0], [3, 2, 0]])
-    assert overlap(first, second, 3).tolist() == pytest.approx([2 / 3, 1])
-    assert overlap(first, second, 2).tolist() == pytest.approx([1 / 2, 1 / 2])
-    assert overlap(first, second, 99).tolist() == pytest.approx([2 / 3, 1])
-    assert overlap(first, second, 0).tolist() == [1, 1]
+    assert neighbour_overlap(first, second, 3).tolist() == pytest.approx([2 / 3, 1])
+    assert neighbour_overlap(first, second, 2).tolist() == pytest.approx([1 / 2, 1 / 2])
+    assert neighbour_overlap(first, second, 99).tolist() == pytest.approx([2 / 3, 1])
+    assert neighbour_overlap(first, second, 0).tolist() == [1, 1]
     with pytest.raises(BadInput, match="same corpus"):
-        overlap(first, graph_of([[1]]), 1)
+        neighbour_overlap(first, graph_of([[1]]), 1)

@@ -86,6 +86,54 @@ def test_a_project_of_the_first_version_gets_the_new_tables_and_keeps_its_data(w
             connection.execute(sa.insert(metadata.tables["votes"]), vote | wrong)
 
 
+def write_version_2(folder):
+    """The same with votes, as the second version made it, and a document."""
+    write_version_1(folder)
+    second = importlib.import_module("workbench.migrations.versions.m0002_votes")
+    engine = make_engine(folder / "project.db")
+    with engine.connect() as connection, connection.begin():
+        with Operations.context(MigrationContext.configure(connection)):
+            second.upgrade()
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+        connection.exec_driver_sql("UPDATE corpora SET documents = 1")
+        connection.exec_driver_sql(
+            "INSERT INTO documents (corpus_id, ordinal, doc_id, title, text, metadata, content_hash) "
+            "VALUES (7, 0, 'b1', '', 'The wren', '{}', 'x')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO votes VALUES (1, 's', 1, 7, 'q', NULL, '{}', '{}', 'a', 'b', 'tie', 'me', 2.5)"
+        )
+    engine.dispose()
+
+
+def test_a_project_of_the_second_version_gets_subsets_and_tags_and_keeps_its_data(workspace):
+    write_version_2(workspace.folder / "old")
+    project = workspace.open("old")
+    tables = metadata.tables
+    with project.db.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda name, kind, _: not (kind == "table" and "_fts" in name)}
+        )
+        assert compare_metadata(context, metadata) == []
+        assert connection.execute(sa.select(tables["votes"].c.choice, tables["votes"].c.at)).all() == [("tie", 2.5)]
+        assert connection.execute(sa.select(tables["documents"].c.text)).scalars().all() == ["The wren"]
+        for name in ("subsets", "tags", "tag_events"):
+            assert connection.execute(sa.select(tables[name])).all() == []
+    row = {"corpus_id": 7, "name": "a", "members": b"\x01", "count": 1, "content_hash": "h", "source": {}}
+    event = {"corpus_id": 7, "tag": "t", "action": "add", "changed": b"", "count": 1, "at": 1.0}
+    with project.db.write() as connection:
+        connection.execute(sa.insert(tables["subsets"]), row | {"created_at": 1.0})
+        connection.execute(sa.insert(tables["tag_events"]), event)
+    for name, values in (
+        ("subsets", row | {"created_at": 1.0}),
+        ("subsets", row | {"created_at": 1.0, "name": "b", "corpus_id": 8}),
+        ("tag_events", event | {"action": "toggle"}),
+    ):
+        with pytest.raises(sa.exc.IntegrityError), project.db.write() as connection:
+            connection.execute(sa.insert(tables[name]), values)
+    assert value_of(project, "colour") == "blue"
+
+
 @pytest.mark.parametrize("name", ["", " ", "..", "../x", "a/b", "a\\b", ".hidden", "x" * 65, "nul\0", "a\nb", "-x"])
 def test_names_that_could_leave_the_folder_are_refused(workspace, name):
     with pytest.raises(BadInput, match="cannot be the name of a project"):

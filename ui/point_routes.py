@@ -1,4 +1,4 @@
-"""Addresses of a map's points, colours and masks: bytes by project and map id, kept for ever where they never change."""
+"""Addresses of a map's points, colours and masks: bytes by project and map, kept where they never change."""
 
 import json
 import logging
@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import JSONResponse
 
+from ui.components.assets import media_url
 from ui.components.filters_text import read_filters
 from ui.session import Context
 from workbench.errors import BadInput, WorkbenchError
@@ -66,6 +67,16 @@ def add_points(router: APIRouter, context: Context) -> None:
             found, count = maps.mask(opened, map, chosen, text)
             # Tags and subsets are filters too, and they change.
             return binary(found, {**NOT_KEPT, "X-Count": str(count)})
+
+        return answered(context, project, make)
+
+    @router.get("/points/{project}/{map}/card/{row}")
+    def card(project: str, map: str, row: int) -> Response:
+        def make(opened: Project) -> Response:
+            found = maps.card(opened, map, row)
+            image = media_url(project, found.corpus_id, found.ordinal) if found.has_image else ""
+            shown = {"ordinal": found.ordinal, "title": found.title, "text": found.text, "image": image}
+            return JSONResponse({**shown, "facts": [list(each) for each in found.facts]}, headers=NOT_KEPT)
 
         return answered(context, project, make)
 

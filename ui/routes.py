@@ -9,6 +9,8 @@ from fastapi.responses import FileResponse
 
 from ui.components.assets import ASSETS, FOLDER, Size
 from ui.components.thumbnails import BadImage, Thumbnails
+from ui.exports import add_exports
+from ui.map_routes import add_map_page
 from ui.point_routes import add_points
 from ui.session import Context
 from ui.uploads import add_query_images
@@ -38,7 +40,9 @@ def build_router(context: Context) -> APIRouter:
     router = APIRouter()
     thumbnails = Thumbnails()
     add_query_images(router, context)
+    add_exports(router, context)
     add_points(router, context)
+    add_map_page(router, context)
 
     # Not /assets: there Gradio serves its own files.
     @router.get("/wb-assets/{name}")

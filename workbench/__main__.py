@@ -155,10 +155,10 @@ def make_map(
     aligned_with: Annotated[str, typer.Option(help="Id of a map of the same corpus to start from")] = "",
     no_wait: NoWait = False,
 ) -> None:
-    """Lay out the vectors of CORPUS by ENCODER in two dimensions, with clusters and how far the picture can be trusted."""
+    """Lay out the vectors of CORPUS by ENCODER in two dimensions, and measure how far to trust it."""
     call: Call = context.obj
-    init = {"init": f"map:{aligned_with}"} if aligned_with else {}
-    spec = MapSpec(method=method, neighbors=neighbors, min_dist=min_dist, seed=seed, **init).to_dict()
+    init = f"map:{aligned_with}" if aligned_with else "pca"
+    spec = MapSpec(method=method, neighbors=neighbors, min_dist=min_dist, seed=seed, init=init).to_dict()
     arguments = {"corpus": corpus, "encoder": encoder, "spec": spec}
     result = run_job(call, "map", arguments, f"Map {corpus} · {encoder}", wait=not no_wait)
     if result is not None:

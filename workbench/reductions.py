@@ -1,4 +1,4 @@
-"""Vectors that are not one dense row a document, made so for a map: truncated SVD of sparse ones, means of token vectors.
+"""Vectors that are not one dense row a document, made so for a map: truncated SVD, or means of tokens.
 
 Truncated SVD here is block power iteration on AᵀA (Halko, Martinsson, Tropp, SIAM Review 2011, algorithm 4.4 with
 orthonormalisation at each step): every pass reads A once, block by block, so no more than one block of A and a
@@ -70,7 +70,7 @@ def reduce_sparse(vectors: SparseVectors, dim: int = 128, seed: int = 0, progres
 
 
 def reduce_multi(vectors: MultiVectors, progress: Progress = no_progress) -> Reduced:
-    """The mean of each document's token vectors, each scaled to length 1 first; a document without any is a zero row."""
+    """The mean of each document's token vectors, each scaled to length 1 first; a zero row where there are none."""
     count = len(vectors)
     rows = np.zeros((count, vectors.dim), np.float32)
     for start, block in vectors.blocks():

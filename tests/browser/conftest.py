@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from browser_support import ROOT, Site, birds_file, free_port, wait_for
+from map_support import GL_FLAGS
 
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu"]
 
@@ -56,26 +58,48 @@ def chromium_path() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    """A browser context. Without any Chromium: skips, saying so; with CI=true it fails instead."""
+def playwright_driver() -> Iterator[object]:
+    """Playwright itself: only one may run in a process. Skips without it; with CI=true it fails instead."""
     try:
-        from playwright.sync_api import Error, sync_playwright
+        from playwright.sync_api import sync_playwright
     except ImportError:
         no_browser("playwright is not installed (requirements-dev.txt)")
     with sync_playwright() as play:
-        try:
-            context = play.chromium.launch_persistent_context(
-                str(tmp_path_factory.mktemp("profile")),
-                executable_path=chromium_path(),
-                headless=False,
-                args=FLAGS,
-                ignore_default_args=["--headless"],
-                viewport={"width": 1280, "height": 800},
-            )
-        except Error as error:
-            no_browser(f"no Chromium could be started: {str(error).splitlines()[0]}")
+        yield play
+
+
+@contextmanager
+def browser(play: object, profile: Path, flags: Sequence[str]) -> Iterator[object]:
+    """A browser context with its own flags. Without any Chromium: skips, saying so; with CI=true it fails instead."""
+    from playwright.sync_api import Error
+
+    try:
+        context = play.chromium.launch_persistent_context(  # type: ignore[attr-defined]
+            str(profile),
+            executable_path=chromium_path(),
+            headless=False,
+            args=list(flags),
+            ignore_default_args=["--headless"],
+            viewport={"width": 1280, "height": 800},
+        )
+    except Error as error:
+        no_browser(f"no Chromium could be started: {str(error).splitlines()[0]}")
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright_driver: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """A browser without graphics, for every page but the map."""
+    with browser(playwright_driver, tmp_path_factory.mktemp("profile"), FLAGS) as context:
         yield context
-        context.close()
+
+
+@pytest.fixture(scope="session")
+def gl_chromium(playwright_driver: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """A browser with WebGL2 in software."""
+    with browser(playwright_driver, tmp_path_factory.mktemp("gl-profile"), GL_FLAGS) as context:
+        yield context
 
 
 def no_browser(reason: str) -> NoReturn:

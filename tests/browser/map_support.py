@@ -11,14 +11,20 @@ import numpy as np
 from browser_support import ROOT
 from numpy.typing import NDArray
 
-GL_FLAGS = ["--headless=new", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+GL_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
 """WebGL2 in software: what a machine without a graphics device draws with."""
 KINDS = {"mjs": "text/javascript", "css": "text/css", "bin": "application/octet-stream", "json": "application/json"}
 THEME = """
 body { margin: 0; font-family: system-ui, sans-serif; --block-background-fill: #fff; --body-text-color: #1e293b;
-  --border-color-primary: #e2e8f0; --body-text-color-subdued: #64748b; --background-fill-secondary: #f1f5f9; background: #f1f5f9 }
+  --border-color-primary: #e2e8f0; --body-text-color-subdued: #64748b; --background-fill-secondary: #f1f5f9 }
 body.dark { --block-background-fill: #0f172a; --body-text-color: #e2e8f0; --border-color-primary: #334155;
-  --body-text-color-subdued: #94a3b8; --background-fill-secondary: #1e293b; background: #020617 }
+  --body-text-color-subdued: #94a3b8; --background-fill-secondary: #1e293b }
 #maps { display: flex; gap: 8px; height: 100vh } #maps > div { flex: 1; min-width: 0 }
 """
 PAGE = f"""<!doctype html><meta charset="utf-8"><title>Map</title><link rel="stylesheet" href="/assets/map.css">
@@ -74,7 +80,7 @@ def wire(xy: NDArray[np.float32], category: NDArray[np.uint8]) -> bytes:
 
 @contextmanager
 def serving(files: dict[str, bytes], answer: Callable[[str, bytes], bytes] | None = None) -> Iterator[str]:
-    """The address of a server of `files` by path, of assets/ and of the page. `answer` (path, body) → bytes of a POST."""
+    """The address of a server of `files` by path, of assets/ and of the page. `answer`: a POST's path, body → bytes."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

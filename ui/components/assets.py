@@ -29,6 +29,8 @@ ASSETS = {
     "map_gl.mjs": "text/javascript",
     "map_grid.mjs": "text/javascript",
     "map_overlay.mjs": "text/javascript",
+    "map_page.css": "text/css",
+    "map_page.mjs": "text/javascript",
     "map_pointer.mjs": "text/javascript",
     "map_toolbar.mjs": "text/javascript",
 }

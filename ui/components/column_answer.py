@@ -13,6 +13,7 @@ from workbench.types import Content
 from workbench.workflows import corpus as corpora
 from workbench.workflows import queries as asking
 from workbench.workflows import search as searching
+from workbench.workflows.tags import tags_of
 
 MATCHED = 100_000
 """Characters of a hit in which the query's words are looked for."""

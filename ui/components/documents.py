@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ui.components.assets import media_url
 from ui.components.figures import several
-from ui.components.results import Frame, tags_html, thumbnail
-from ui.components.text import clip, escape, highlight, pills, plain, term_pattern
+from ui.components.results import Frame, pills_html, tags_html, thumbnail
+from ui.components.text import clip, escape, highlight, plain, term_pattern
 from workbench.types import Document
 
 SHOWN_CHARACTERS = 100_000
@@ -98,7 +98,7 @@ def card_html(document: Document, frame: Frame, terms: Sequence[str]) -> str:
         f'<li class="wb-row" data-ordinal="{document.ordinal}"><span class="wb-rank">{document.ordinal}</span>'
         f'{thumbnail(document, frame)}<div class="wb-body"><div class="wb-head">'
         f'<button class="wb-title" data-act="pick" dir="auto">{title}</button>'
-        f'<span class="wb-id"><bdi>{escape(clip(document.doc_id, 48))}</bdi></span>{tags_html(document, frame)}{pills(document.metadata)}</div>'
+        f'<span class="wb-id"><bdi>{escape(clip(document.doc_id, 48))}</bdi></span>{pills_html(document, frame)}</div>'
         f'<div class="wb-text" dir="auto">{text}</div></div></li>'
     )
 

@@ -1,7 +1,7 @@
 """Around the map: which map is shown, what it was made of, how far it can be trusted, and what is selected on it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ui.components.figures import ago, duration, several
 from ui.components.map_legend import figure
@@ -145,7 +145,15 @@ def no_maps(corpus: str, documents: int, encoder: str) -> str:
     """What a map is for, and the one button that makes the first."""
     return (
         f"<div class='empty'><h2>No map of {escape(corpus)} yet</h2><p>{escape(PURPOSE)}</p>"
-        f"<button class='btn primary' data-do='first' data-encoder='{escape(encoder)}'>Map this corpus with "
+        f"<button class='btn primary' data-act='make' data-encoder='{escape(encoder)}'>Map this corpus with "
         f"{escape(clip(encoder, 60))}</button><p class='dim'>{several(documents, 'document')}; a hundred thousand take "
         "a few minutes.</p></div>"
     )
+
+
+def spec_of(info: "MapInfo") -> dict[str, Any]:
+    """The settings a map was made with, for the same of another version; what it was aligned with is of the old one."""
+    spec = dict(info.manifest["spec"]["map"])
+    if str(spec.get("init", "")).startswith("map:"):
+        spec["init"] = "pca"
+    return spec

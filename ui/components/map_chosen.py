@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ui.components.filters_text import filters_text
 from ui.components.map_view import MapView
 from workbench.project import Project
-from workbench.types import Content, Filter
+from workbench.types import Content
 from workbench.workflows import images
 from workbench.workflows import map as maps
 
@@ -30,20 +30,16 @@ class Chosen:
         return np.flatnonzero(self.selected)
 
 
-def conditions(view: MapView) -> tuple[Filter, ...]:
-    """The filters with the subset among them."""
-    return (*view.filters, Filter("@subset", "in", (view.subset,))) if view.subset else view.filters
-
-
 def chosen(project: Project, view: MapView) -> Chosen:
     """What is shown and what is selected on a map. Raises `NotFound`, `BadInput`."""
-    passing = maps.passing(project, view.map, conditions(view), view.text)
+    passing = maps.passing(project, view.map, view.filters, view.text)
     seen = passing & ~switched_off(project, view) if view.hidden else passing
     selected = np.zeros_like(passing)
     if view.problem:
         selected[maps.problem(project, view.map, view.problem).ordinals] = True
-    elif view.shapes:
-        selected[maps.selection(project, view.map, view.shapes)] = True
+    for shape in () if view.problem else view.shapes:
+        map = view.other if shape.get("second") and view.other else view.map
+        selected[maps.members(project, map, shape["polygon"])] = shape["step"] == "add"
     return Chosen(passing, seen, selected & seen)
 
 
@@ -80,5 +76,5 @@ def counted(project: Project, view: MapView, mask: Mask) -> Mapping[int, int]:
 
 def mask_query(view: MapView) -> dict[str, str]:
     """The conditions as parameters of the route that serves the mask; empty where nothing is dimmed."""
-    found = {"text": view.text, "filters": filters_text(conditions(view)) if conditions(view) else ""}
+    found = {"text": view.text, "filters": filters_text(view.filters) if view.filters else ""}
     return {name: value for name, value in found.items() if value}

@@ -1,8 +1,10 @@
 """The legend of a colouring: classes with counts and switches, or a ramp with its ends; and the choice of colouring."""
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from ui.components.point_map import class_color, ramp_css
 from ui.components.text import clip, escape
 
 if TYPE_CHECKING:
@@ -10,20 +12,40 @@ if TYPE_CHECKING:
 
 HINT = "Click: show or hide this class. Double click: this class alone, or all again."
 COLOURS = 256
+GROUPS = MappingProxyType(
+    {
+        "": "What it holds",
+        "column": "Metadata",
+        "judgments": "Judgments",
+        "trust": "How far to trust the picture",
+        "outlierness": "Neighbourhoods",
+        "agreement": "The other map",
+    }
+)
+"""Group of colourings → its title; `group_of` says which is in which."""
 
 
 def colour_choice(colourings: "Sequence[Colouring]", chosen: str) -> str:
-    """The select “colour by”, in the groups the workflow gives; what cannot be used now says why."""
-    groups: dict[str, list[str]] = {}
+    """The select “colour by”, in groups, with what the chosen colouring says under it."""
+    groups: dict[str, list[str]] = {name: [] for name in GROUPS.values()}
     for each in colourings:
         mark = " selected" if each.name == chosen else ""
         option = f'<option value="{escape(each.name)}"{mark}>{escape(clip(each.title, 60))}</option>'
-        groups.setdefault(each.group, []).append(option)
-    drawn = "".join(f'<optgroup label="{escape(name)}">{"".join(items)}</optgroup>' for name, items in groups.items())
+        groups[group_of(each.name)].append(option)
+    filled = {name: "".join(items) for name, items in groups.items() if items}
+    drawn = "".join(f'<optgroup label="{escape(name)}">{items}</optgroup>' for name, items in filled.items())
     return (
         f'<label class="wb-mline" data-key="color {escape(chosen)}"><span>Colour by</span>'
         f'<select data-change="color" aria-label="Colour by">{drawn}</select></label>'
     )
+
+
+def group_of(name: str) -> str:
+    """The title of a colouring's group."""
+    kind = name.partition(":")[0]
+    kind = {"continuity": "trust", "hubs": "outlierness", "duplicates": "outlierness"}.get(kind, kind)
+    kind = {"disagreement": "outlierness"}.get(kind, kind)
+    return GROUPS.get(kind, GROUPS[""])
 
 
 def legend_html(legend: "Legend", hidden: Collection[int] = (), scoped: Mapping[int, int] | None = None) -> str:
@@ -46,7 +68,7 @@ def entry_html(entry: "LegendEntry", off: bool, scoped: Mapping[int, int] | None
     number = f"{entry.count:,}" if scoped is None else f"{scoped.get(color, 0):,} / {entry.count:,}"
     return (
         f'<button class="wb-class" data-key="class {color}" data-class="{color}" aria-pressed="{str(not off).lower()}" '
-        f'title="{escape(f"{label}: {HINT}")}"><i style="background:var({token(color)})"></i>'
+        f'title="{escape(f"{label}: {HINT}")}"><i style="background:{class_color(color)}"></i>'
         f'<bdi>{escape(clip(label, 80))}</bdi><span class="num">{number}</span></button>'
     )
 
@@ -60,14 +82,10 @@ def ramp_html(legend: "Legend") -> str:
         notes.append(f"{legend.missing:,} without a value, grey")
     note = f'<div class="dim">{" · ".join(notes)}</div>' if notes else ""
     return (
-        f'<div class="wb-ramplegend"><div class="wb-rampbar"></div><div class="wb-rampends">'
-        f"<span>{figure(legend.low)}</span><span>{figure(legend.high)}</span></div>{note}</div>"
+        f'<div class="wb-ramplegend"><div class="wb-rampbar" style="background:{ramp_css()}"></div>'
+        f'<div class="wb-rampends"><span>{figure(legend.low)}</span><span>{figure(legend.high)}</span></div>'
+        f"{note}</div>"
     )
-
-
-def token(color: int) -> str:
-    """The name of the style variable that holds a class colour (assets/map.css)."""
-    return {254: "--wb-map-other", 255: "--wb-map-missing"}.get(color, f"--wb-c{color}")
 
 
 def figure(value: float) -> str:
@@ -86,4 +104,3 @@ def read_hidden(text: str) -> tuple[int, ...]:
     """The hidden colours as the browser sends them: “0.3.12”; what is no colour is left out."""
     found = {int(part) for part in text.split(".") if part.isdecimal() and len(part) < 4}
     return tuple(sorted(each for each in found if each < COLOURS))
-

@@ -1,46 +1,25 @@
 """Two maps of the same documents: how far their neighbours agree, and where a document's neighbours went."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ui.components.text import clip, escape
 
 if TYPE_CHECKING:
-    from workbench.workflows.map import Moved
-
-Near = Sequence[tuple[int, float]]
+    from workbench.workflows.map import Displaced, Moved
 
 
-@dataclass(frozen=True)
-class Went:
-    """A neighbour in either of two spaces, with its rank in both from 1; None: not among the neighbours kept there."""
-
-    ordinal: int
-    left: int | None
-    right: int | None
-
-
-def went(left: Near, right: Near) -> list[Went]:
-    """The neighbours of one document in two spaces, (ordinal, distance) each, nearest first → most displaced first.
+def most_moved(rows: "Sequence[Displaced]", k: int) -> "list[Displaced]":
+    """The neighbours of one document in two spaces, most displaced first.
 
     One that is missing on a side counts as standing just behind that side's last. Equal ones: by the better rank.
     """
-    a = {ordinal: rank for rank, (ordinal, _) in enumerate(left, 1)}
-    b = {ordinal: rank for rank, (ordinal, _) in enumerate(right, 1)}
-    found = [Went(each, a.get(each), b.get(each)) for each in dict.fromkeys([*a, *b])]
-    ends = len(left) + 1, len(right) + 1
-    return sorted(found, key=lambda each: (-abs(step(each, ends)), min(places(each, ends)), each.ordinal))
 
+    def key(each: "Displaced") -> tuple[int, int, int]:
+        before, after = each.rank_a or k + 1, each.rank_b or k + 1
+        return -abs(after - before), min(before, after), each.ordinal
 
-def places(each: Went, ends: tuple[int, int]) -> tuple[int, int]:
-    return (ends[0] if each.left is None else each.left, ends[1] if each.right is None else each.right)
-
-
-def step(each: Went, ends: tuple[int, int]) -> int:
-    """Ranks by which it moved; below 0 it came nearer."""
-    before, after = places(each, ends)
-    return after - before
+    return sorted(rows, key=key)
 
 
 def agreement_html(names: tuple[str, str], mean: float, k: int, colored: bool, moves: "Sequence[Moved]") -> str:
@@ -73,10 +52,12 @@ def document_row(each: "Moved", k: int) -> str:
     )
 
 
-def went_html(title: str, rows: Sequence[Went], titles: Mapping[int, str], names: tuple[str, str], k: int) -> str:
+def went_html(
+    title: str, rows: "Sequence[Displaced]", titles: Mapping[int, str], names: tuple[str, str], k: int
+) -> str:
     """ "Where did the neighbours of … go?": their ranks in both spaces, most displaced first."""
     left, right = (escape(clip(name, 30)) for name in names)
-    kept = sum(each.left is not None and each.right is not None for each in rows)
+    kept = sum(each.rank_a is not None and each.rank_b is not None for each in rows)
     body = "".join(went_row(each, titles.get(each.ordinal, ""), k) for each in rows)
     return (
         f'<section class="wb-pair"><div class="wb-pairhead">Where did the neighbours of <b>“{escape(clip(title, 80))}”'
@@ -87,11 +68,12 @@ def went_html(title: str, rows: Sequence[Went], titles: Mapping[int, str], names
     )
 
 
-def went_row(each: Went, title: str, k: int) -> str:
+def went_row(each: "Displaced", title: str, k: int) -> str:
     return (
         f'<tr data-do="open" data-ordinal="{each.ordinal}" data-key="went {each.ordinal}"><td dir="auto">'
-        f'{escape(clip(title, 120))}</td><td class="num">{rank_text(each.left, k)}</td>'
-        f'<td class="num">{rank_text(each.right, k)}</td><td class="num">{step_text(each.left, each.right)}</td></tr>'
+        f'{escape(clip(title, 120))}</td><td class="num">{rank_text(each.rank_a, k)}</td>'
+        f'<td class="num">{rank_text(each.rank_b, k)}</td>'
+        f'<td class="num">{step_text(each.rank_a, each.rank_b)}</td></tr>'
     )
 
 

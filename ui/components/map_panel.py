@@ -1,15 +1,11 @@
 """Beside the map: a document with its true neighbours, the hits of a query, the first of a selection, a preview."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from ui.components.assets import media_url
 from ui.components.documents import document_html
 from ui.components.figures import several
-from ui.components.map_view import MapView
 from ui.components.results import Frame, bar_widths, score_text, thumbnail
-from ui.components.text import clip, escape, plain, snippet
-from ui.session import Place
+from ui.components.text import clip, escape
 from workbench.types import Document, Hit
 
 LISTED = 100
@@ -58,7 +54,9 @@ def hits_side(hits: Sequence[Hit], frame: Frame, query: str, told: str, placed: 
     """
     bars = bar_widths([hit.score for hit in hits])
     rows = "".join(hit_row(hit, bar, frame) for hit, bar in zip(hits, bars, strict=True))
-    body = f'<ol class="wb-list wb-near-list wb-maphits">{rows}</ol>' if hits else '<p class="wb-note">Nothing found.</p>'
+    body = (
+        f'<ol class="wb-list wb-near-list wb-maphits">{rows}</ol>' if hits else '<p class="wb-note">Nothing found.</p>'
+    )
     head = f"{several(len(hits), 'hit')} for “{escape(clip(query, 80))}”" if query else several(len(hits), "hit")
     return framed(head, f'<p class="wb-note">{escape(told)} · {escape(placed)}</p>{body}')
 
@@ -92,26 +90,3 @@ def framed(title: str, body: str) -> str:
         f'<div class="wb-document"><div class="wb-bar"><h2>{title}</h2>'
         f'<button class="wb-x" data-act="shut" title="Close (Esc)" aria-label="Close">×</button></div>{body}</div>'
     )
-
-
-def preview_html(document: Document, project: str, corpus_id: int, facts: Mapping[str, Any]) -> str:
-    """The card under the pointer: picture, title, the first words, and what the map says of the point."""
-    picture = (
-        f'<img src="{escape(media_url(project, corpus_id, document.ordinal))}" alt="">' if document.image else ""
-    )
-    text = escape(clip(snippet(document.text, None, PREVIEW), PREVIEW))
-    told = "".join(
-        f"<span>{escape(name)} <b>{escape(clip(plain(value), 40))}</b></span>"
-        for name, value in facts.items()
-        if value not in (None, "")
-    )
-    return (
-        f'<div class="wb-card" data-ordinal="{document.ordinal}">{picture}<div><b dir="auto">'
-        f"{escape(clip(document.title or document.doc_id, 120))}</b>"
-        f'<p dir="auto">{text}</p><div class="facts">{told}</div></div></div>'
-    )
-
-
-def search_link(view: MapView, place: Place, encoder: str) -> str:
-    """The Search page with the neighbours of the open document."""
-    return place.link("/search", like=str(view.pick), space=encoder, encoder=encoder)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from ui.components.address import Column, columns_values, read_columns
@@ -17,11 +18,11 @@ MAX_HITS = 100
 MAX_SHAPES = 100
 UNITS = 1_000_000
 """Corners are kept in millionths of the map's half width: finer than a pixel at the closest look."""
-STEPS = {"a": "add", "r": "remove"}
-SHAPE = re.compile(r"([ar])((?:_-?\d{1,8}){6,200})")
+STEPS = MappingProxyType({"a": "add", "r": "remove"})
+SHAPE = re.compile(r"([arAR])((?:_-?\d{1,8}){6,200})")
 
 Shape = Mapping[str, Any]
-"""{"polygon": [[x, y], …], "step": “add” or “remove”}, as `workflows.map.selection` reads it. A box has four corners."""
+"""{"polygon": [[x, y], …], "step": “add” or “remove”, "second": drawn on the second map}. A box has four corners."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class MapView:
     """The map and everything chosen on it.
 
     `other` is the second map; `hidden` the colours of the legend that are switched off; `pick` the ordinal of the open
-    document, −1 for none; `shapes` what was drawn, in order; `problem` the list of the problems panel that is lit.
+    document, −1 for none; `shapes` what was drawn, in order; `problem` the list of problems that is selected instead;
+    `listed` whether the first of the selection are listed.
     `told` says what of an address could not be read.
     """
 
@@ -45,8 +47,8 @@ class MapView:
     k: int = HITS
     pick: int = -1
     shapes: tuple[Shape, ...] = field(default=())
-    subset: str = ""
     problem: str = ""
+    listed: bool = False
     told: str = ""
 
     @property
@@ -55,8 +57,8 @@ class MapView:
 
     @property
     def narrowed(self) -> bool:
-        """Whether some documents are dimmed by words, filters or a subset."""
-        return bool(self.text or self.filters or self.subset)
+        """Whether some documents are dimmed by words or filters."""
+        return bool(self.text or self.filters)
 
     def values(self) -> dict[str, str]:
         """The parameters of its address; what is at its default is left out."""
@@ -67,7 +69,6 @@ class MapView:
             "hide": ".".join(map(str, self.hidden)),
             "text": self.text,
             "filters": filters_text(self.filters) if self.filters else "",
-            "subset": self.subset,
             "q": self.query,
             "image": self.image,
             **(columns_values([self.column]) if self.column and self.asks else {}),
@@ -75,6 +76,7 @@ class MapView:
             "doc": str(self.pick) if self.pick >= 0 else "",
             "sel": shapes_text(self.shapes),
             "problem": self.problem,
+            "list": "1" if self.listed else "",
         }
         return {name: value for name, value in found.items() if value}
 
@@ -107,8 +109,8 @@ def read_map_view(query: Mapping[str, str]) -> MapView:
         k=min(MAX_HITS, max(1, whole_in(query.get("k", ""), HITS))),
         pick=max(-1, whole_in(query.get("doc", ""), -1)),
         shapes=shapes,
-        subset=query.get("subset", "")[:200],
         problem=query.get("problem", "")[:200],
+        listed=query.get("list", "") == "1",
         told=told,
     )
 
@@ -118,6 +120,7 @@ def shapes_text(shapes: Sequence[Shape]) -> str:
     parts = []
     for shape in shapes:
         letter = next(letter for letter, name in STEPS.items() if name == shape.get("step", "add"))
+        letter = letter.upper() if shape.get("second") else letter
         parts.append(letter + "".join(f"_{round(each * UNITS)}" for corner in shape["polygon"] for each in corner))
     return "~".join(parts)
 
@@ -131,11 +134,11 @@ def read_shapes(text: str) -> tuple[Shape, ...]:
         if match is None or len(numbers) % 2:
             return ()
         polygon = [[x, y] for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
-        found.append({"polygon": polygon, "step": STEPS[match[1]]})
+        found.append({"polygon": polygon, "step": STEPS[match[1].lower()], "second": match[1].isupper()})
     return tuple(found) if len(found) <= MAX_SHAPES else ()
 
 
-def with_shape(shapes: Sequence[Shape], step: str, polygon: object) -> tuple[Shape, ...]:
+def with_shape(shapes: Sequence[Shape], step: str, polygon: object, second: bool = False) -> tuple[Shape, ...]:
     """The shapes after another was drawn, as they will stand in the address; “replace” begins anew.
 
     Raises `BadInput` on anything but a shape.
@@ -150,5 +153,5 @@ def with_shape(shapes: Sequence[Shape], step: str, polygon: object) -> tuple[Sha
         raise BadInput("The selection cannot be read.", "Draw it again.")
     if len(shapes) >= MAX_SHAPES and step != "replace":
         raise BadInput(f"The selection has {MAX_SHAPES} shapes.", "Clear it, and draw fewer.")
-    shape = {"polygon": good, "step": "add" if step == "replace" else step}
+    shape = {"polygon": good, "step": "add" if step == "replace" else step, "second": second}
     return (shape,) if step == "replace" else (*shapes, shape)

@@ -21,6 +21,7 @@ PAGES = MappingProxyType(
         "/encode": "Encode",
         "/index": "Index",
         "/search": "Search",
+        "/map": "Map",
         "/blind": "Blind",
         "/jobs": "Jobs",
     }

@@ -83,7 +83,7 @@ def hit_html(hit: Hit, bar: float, frame: Frame) -> str:
         f'<div class="wb-body"><div class="wb-head">{grade_html(document, frame)}'
         f'<button class="wb-title" data-act="pick" dir="auto">{title}</button>'
         f'<span class="wb-id" title="document id"><bdi>{escape(clip(document.doc_id, 48))}</bdi></span>'
-        f"{tags_html(document, frame)}{pills(document.metadata)}</div>{body}{trace_html(hit.stages, frame.stages)}</div>"
+        f"{pills_html(document, frame)}</div>{body}{trace_html(hit.stages, frame.stages)}</div>"
         f'<div class="wb-score" title="{escape(stages_text(hit.stages))}"><b>{score_text(hit.score)}</b>'
         f'<i style="width:{bar:.0f}%"></i>{actions_html(document, frame)}{more if text else ""}</div></li>'
     )
@@ -109,6 +109,11 @@ def grade_html(document: Document, frame: Frame) -> str:
 def tags_html(document: Document, frame: Frame) -> str:
     """The document's tags as pills."""
     return tag_pills((frame.tags or {}).get(document.ordinal, ()))
+
+
+def pills_html(document: Document, frame: Frame) -> str:
+    """Tags, then metadata."""
+    return tags_html(document, frame) + pills(document.metadata)
 
 
 def thumbnail(document: Document, frame: Frame) -> str:

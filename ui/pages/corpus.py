@@ -15,6 +15,7 @@ from ui.components.live import go, live, show
 from ui.components.loader import Loader
 from ui.components.navigation import navigation
 from ui.components.results import Frame, listing
+from ui.components.subset_menu import SubsetMenu
 from ui.components.text import escape, whole
 from ui.handlers import explain, fields, on, on_load, problem, said
 from ui.session import Context, Place
@@ -22,6 +23,7 @@ from workbench.errors import BadInput
 from workbench.project import Project
 from workbench.workflows import corpus as corpora
 from workbench.workflows import search as searching
+from workbench.workflows.tags import tags_of
 
 TITLE, PATH = "Corpus", "/corpus"
 ROWS = 50
@@ -38,6 +40,7 @@ class CorpusPage:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.loader = Loader(context)
+        self.sets = SubsetMenu(context)
 
     def build(self) -> None:
         with gr.Row(elem_classes="wb-columns"):
@@ -56,6 +59,7 @@ class CorpusPage:
                             max_lines=1,
                         )
                     self.filters = live("wb-filters")
+                    self.sets.build()
                     with gr.Row(elem_classes="wb-columns"):
                         self.rows = listing("rows", elem_classes="wb-panel")
                         self.panel = listing("document", elem_classes=["wb-panel", "wb-side"], visible=False)
@@ -68,11 +72,13 @@ class CorpusPage:
         page = [self.list, *forms, self.text, self.filters, self.wanted, self.rows]
         on_load(self.load, page)
         on(self.loader.panel.done, self.refresh, None, [self.list, self.leave])
-        on(self.wanted.change, self.browse, self.wanted, self.rows, trigger_mode="always_last")
+        on(self.wanted.change, self.browse, self.wanted, [self.rows, self.sets.bar], trigger_mode="always_last")
         changed = [self.text, self.filters, self.wanted, self.rows]
         on(self.text.submit, self.filter_text, [self.wanted, self.text], changed)
         # Gradio drops an event while one of the same kind runs, unless told otherwise.
         on(self.filters.act, self.change_filters, self.wanted, changed, trigger_mode="multiple")
+        sets = [*changed, self.sets.bar, self.sets.jobs, self.sets.report]
+        on(self.sets.bar.act, self.act_sets, self.wanted, sets, trigger_mode="multiple")
         on(self.rows.turn, self.turn, self.wanted, changed)
         for region in (self.list, *self.loader.heads):
             on(region.act, self.act, None, [*forms, self.leave])
@@ -137,6 +143,17 @@ class CorpusPage:
             shown | self.want(place, replace(browse, filters=filters, offset=0)) if filters != browse.filters else shown
         )
 
+    def act_sets(self, wanted: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        """A button of the bar of subsets: the bar follows, and where the rows may have changed, they do too."""
+        project, place = self.context.here(request)
+        made = self.sets.act(project, place, read_browse(parse_link(wanted)), event)
+        shown = {self.filters: show(filter_form(project, place.corpus, made.browse.filters))}
+        if made.enqueued:
+            shown |= self.sets.show_jobs(project, place)
+        if made.redraw:
+            return shown | self.want(place, made.browse)
+        return shown | {self.sets.bar: self.sets.draw(project, place, made.browse, made.pending)}
+
     def turn(self, wanted: str, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         browse = replace(read_browse(parse_link(wanted)), offset=whole(event, "offset"))
         return self.want(self.context.place(request), browse)
@@ -158,20 +175,23 @@ class CorpusPage:
 
     # ── answers ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def browse(self, wanted: str, request: gr.Request) -> dict[str, Any]:
-        """One page of documents; an error is shown in their place."""
+    def browse(self, wanted: str, request: gr.Request) -> tuple[Any, Any]:
+        """One page of documents, and what can be done with them; an error is shown in their place."""
         try:
             project, place = self.context.here(request)
             browse = read_browse(parse_link(wanted))
-            value = self.page(project, place, browse)
+            value, count = self.page(project, place, browse)
+            bar = self.sets.draw(project, place, browse, count=count)
         except Exception as error:  # noqa: BLE001 — explain() logs it
-            return gr.update(value=problem(*explain(error)), busy="")
-        return gr.update(value=value, busy="", url=browse.link(place), open=-1)
+            return gr.update(value=problem(*explain(error)), busy=""), gr.skip()
+        return gr.update(value=value, busy="", url=browse.link(place), open=-1), bar
 
-    def page(self, project: Project, place: Place, browse: Browse) -> str:
+    def page(self, project: Project, place: Place, browse: Browse) -> tuple[str, int]:
+        """(the markup, how many documents pass)."""
         info = corpora.get_corpus(project, place.corpus)
         found = corpora.browse(project, place.corpus, browse.text, browse.filters, browse.offset, ROWS)
-        frame = Frame(project.name, info.id, info.has_images)
+        tagged = tags_of(project, info.id, [each.ordinal for each in found.documents])
+        frame = Frame(project.name, info.id, info.has_images, tags=tagged)
         page = Page(browse.offset, ROWS, found.total)
         narrowed = f" of {info.documents:,}" if found.total != info.documents else ""
         head = (
@@ -180,14 +200,11 @@ class CorpusPage:
             f'<span class="wb-push">{pager_html(page)}</span></div>'
         )
         if not found.documents:
-            return f'{head}<div class="wb-note">No document fits.</div>'
+            return f'{head}<div class="wb-note">No document fits.</div>', 0
         words = [] if not browse.text else searching.matched_terms(browse.text, all_text(found.documents))
         foot = f'<div class="wb-bar wb-foot"><span class="wb-push">{pager_html(page)}</span></div>'
-        return (
-            head
-            + browser_html(found.documents, frame, list(info.columns), words)
-            + (foot if found.total > ROWS else "")
-        )
+        listed = browser_html(found.documents, frame, list(info.columns), words)
+        return head + listed + (foot if found.total > ROWS else ""), found.total
 
     def open(self, wanted: str, event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
         project, place = self.context.here(request)
@@ -197,7 +214,8 @@ class CorpusPage:
         browse = read_browse(parse_link(wanted))
         words = searching.matched_terms(browse.text, all_text([document])) if browse.text else []
         encoders = list(dict.fromkeys(each.encoder for each in searching.systems(project, place.corpus)))
-        value = document_html(document, Frame(project.name, info.id, info.has_images), encoders, words)
+        frame = Frame(project.name, info.id, info.has_images, tags=tags_of(project, info.id, [ordinal]))
+        value = document_html(document, frame, encoders, words)
         return gr.update(visible=True, value=value), gr.update(open=ordinal)
 
     def alike(self, event: gr.EventData, request: gr.Request) -> Any:

@@ -93,11 +93,19 @@ def export_name(info: CorpusInfo, filters: Sequence[Filter] = (), text: str = ""
 def columns_of(info: CorpusInfo, tagged: bool) -> list[tuple[str, str, str]]:
     """(name in the file, kind, metadata column or "" for a document's own field), in order.
 
-    A metadata column called like an own field becomes “metadata.title”.
+    A metadata column called like an own field becomes “metadata.title”, with a number where that is taken too.
     """
     own = [("doc_id", "text", ""), ("title", "text", ""), ("text", "text", "")]
     own += [("image", "text", "")] * info.has_images + [("tags", "tags", "")] * tagged
-    return own + [(f"metadata.{name}" if name in _OWN else name, kind, name) for name, kind in info.columns.items()]
+    taken = {*_OWN, *info.columns}
+    for name, kind in info.columns.items():
+        shown, number = (f"metadata.{name}" if name in _OWN else name), 1
+        while shown != name and shown in taken:
+            number += 1
+            shown = f"metadata.{name} ({number})"
+        taken.add(shown)
+        own.append((shown, kind, name))
+    return own
 
 
 def list_exports(project: Project, limit: int = 10) -> list[tuple[str, int, float]]:

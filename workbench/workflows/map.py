@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from workbench import corpora
 from workbench.artifacts import Artifact, Draft
-from workbench.errors import BadInput, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.project import Project
 from workbench.specs import MapSpec
 from workbench.types import Progress, no_progress
@@ -18,6 +18,7 @@ from workbench.workflows.map_colourings import Colouring, colouring, colourings,
 from workbench.workflows.map_colours import Legend, LegendEntry, legend_values
 from workbench.workflows.map_data import KIND, ORDER_SEED, MapInfo, find_map, map_info
 from workbench.workflows.map_export import export_html
+from workbench.workflows.map_hover import MapCard, card
 from workbench.workflows.map_labels import ClusterLabel, cluster_labels, forget_labels, rename_cluster
 from workbench.workflows.map_making import FORMAT, REDUCED_DIM, Making
 from workbench.workflows.map_measures import problem, problem_names
@@ -41,6 +42,7 @@ from workbench.workflows.map_views import (
     passing,
     points,
     selection,
+    wire_mask,
 )
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "JudgedMarks",
     "Legend",
     "LegendEntry",
+    "MapCard",
     "MapHit",
     "MapInfo",
     "MapReport",
@@ -58,6 +61,7 @@ __all__ = [
     "Moved",
     "PlacedQuery",
     "agreement",
+    "card",
     "cluster_labels",
     "colouring",
     "colourings",
@@ -86,6 +90,7 @@ __all__ = [
     "score_colouring",
     "search_map",
     "selection",
+    "wire_mask",
 ]
 
 SPEC = MapSpec()
@@ -177,9 +182,3 @@ def delete_map(project: Project, id: str) -> None:
     find_map(project, id)
     forget_labels(project, id)
     project.artifacts.delete(id)
-
-
-def check_same(info_points: int, other: int) -> None:
-    """Raise `BadInput` where two maps cannot be of the same documents."""
-    if info_points != other:
-        raise BadInput("The maps show different documents.", "Align maps of one version of a corpus.")

@@ -22,7 +22,7 @@ from workbench.types import Scalar
 
 NAMED = 100
 """Categories with a colour of their own."""
-TOP = 254
+TOP = 253
 OTHER = 254
 MISSING = 255
 BLOCK = 10_000
@@ -60,8 +60,8 @@ class Legend:
 
 
 def legend_values(legend: Legend) -> dict[str, Any]:
-    """A legend as plain JSON. `other`, `missing` are bytes, as the renderer asks for them; `unknown` counts the grey."""
-    return {**asdict(legend), "other": OTHER, "missing": MISSING, "unknown": legend.missing}
+    """A legend as plain JSON. `other`, `missing`, `top` are bytes, for the renderer; `unknown` counts the grey."""
+    return {**asdict(legend), "other": OTHER, "missing": MISSING, "top": TOP, "unknown": legend.missing}
 
 
 def category_bytes(numbers: NDArray[np.integer]) -> Bytes:
@@ -69,12 +69,11 @@ def category_bytes(numbers: NDArray[np.integer]) -> Bytes:
     colours = np.minimum(numbers, OTHER).astype(np.int64)
     colours[numbers >= NAMED] = OTHER
     colours[numbers < 0] = MISSING
-    return colours.astype(np.uint8)
+    kinds: Bytes = colours.astype(np.uint8)
+    return kinds
 
 
-def ramp(
-    values: NDArray[np.floating], title: str, limits: tuple[float, float] | None = None
-) -> tuple[Bytes, Legend]:
+def ramp(values: NDArray[np.floating], title: str, limits: tuple[float, float] | None = None) -> tuple[Bytes, Legend]:
     """Numbers as bytes 0 … `TOP`, linear; NaN and infinity are `MISSING`.
 
     `limits`: the ends; none: least and greatest, or, where a hundredth at either end would take more than half of the
@@ -101,9 +100,7 @@ def spread(values: NDArray[np.floating]) -> tuple[float, float]:
     return low, high
 
 
-def classes(
-    numbers: NDArray[np.integer], names: Sequence[str], title: str, nothing: str
-) -> tuple[Bytes, Legend]:
+def classes(numbers: NDArray[np.integer], names: Sequence[str], title: str, nothing: str) -> tuple[Bytes, Legend]:
     """Class numbers (below 0: none) as bytes with their legend, in the order of `names`; those without members too."""
     colours = category_bytes(numbers)
     counts = np.bincount(numbers[numbers >= 0], minlength=len(names))

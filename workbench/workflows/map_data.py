@@ -29,9 +29,10 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class MapInfo:
-    """A map, as it was made. `corpus`: name and version. `k`: neighbours kept for each document.
+    """A map, as it was made. `corpus`: name and version. `neighbours`: how many are kept for each document.
 
-    `trustworthiness`, `continuity`: 0 … 1 at `k`. `reduction`: what was done to vectors that are not dense, else "".
+    `trustworthiness`, `continuity`: 0 … 1, over `k` neighbours. `reduction`: what was done to vectors that are not
+    dense, else "".
     `exact`: whether the neighbours are FAISS's exact ones; `recall`: the measured share of them that were found.
     `stale`: a sentence where the corpus or the embedding is no longer what the map shows, else "".
     """
@@ -43,6 +44,7 @@ class MapInfo:
     corpus_id: int
     method: str
     points: int
+    neighbours: int
     k: int
     seed: int
     metric: str
@@ -91,7 +93,7 @@ class MapData:
         self.order: NDArray[np.int64] = np.asarray(self._array("order"), np.int64)
         self.rows: NDArray[np.int64] = np.empty_like(self.order)
         self.rows[self.order] = np.arange(self.order.size)
-        raw = np.asarray(self._array("xy"), np.float32)
+        raw = self.layout()
         self.frame = Frame.around(raw)
         self.xy = self.frame.to_unit(raw)
 
@@ -106,7 +108,13 @@ class MapData:
     def graph(self) -> Graph:
         """The true neighbours, as they were found when the map was made; memory-mapped."""
         made = json.loads((self._folder / GRAPH).read_text(encoding="utf-8"))
-        return Graph(self._array("neighbours"), self._array("distances"), made["metric"], made["method"], made["recall"])
+        return Graph(
+            self._array("neighbours"), self._array("distances"), made["metric"], made["method"], made["recall"]
+        )
+
+    def layout(self) -> Floats:
+        """(n, 2) float32 as the layout was made, before it was brought into −1 … 1."""
+        return np.array(self._array("xy"), np.float32)
 
     def column(self, name: str) -> NDArray[Any]:
         """One of (n,) trust, continuity, clusters, occurrences, outlierness; memory-mapped."""
@@ -132,13 +140,20 @@ class MapData:
 
 def checked_numbers(given: Iterable[int], count: int, what: str) -> NDArray[np.int64]:
     """Numbers that came from a browser. Raises `NotFound` outside 0 … count − 1, `BadInput` on what is no number."""
-    numbers = list(given)
-    for each in numbers:
-        if isinstance(each, bool) or not isinstance(each, int | np.integer):
-            raise BadInput(f"“{str(each)[:40]}” is not the number of a {what}.", "Choose it on the map again.")
-        if not 0 <= each < count:
-            raise NotFound(f"There is no {what} number {each} on this map.", f"It shows {count:,} documents.")
-    return np.array(numbers, dtype=np.int64)
+    numbers = given if isinstance(given, np.ndarray) else list(given)
+    if isinstance(numbers, np.ndarray):
+        # Masks of a million documents come this way; a list is what a hand or a page sends.
+        fits = numbers.dtype.kind in "iu"
+    else:
+        fits = all(isinstance(each, int | np.integer) and not isinstance(each, bool) for each in numbers)
+    if not fits:
+        raise BadInput(f"A {what} was named by something that is no number.", "Choose it on the map again.")
+    if len(numbers):
+        low, high = int(np.min(numbers)), int(np.max(numbers))
+        if low < 0 or high >= count:
+            wrong = low if low < 0 else high
+            raise NotFound(f"There is no {what} number {wrong} on this map.", f"It shows {count:,} documents.")
+    return np.asarray(numbers, dtype=np.int64)
 
 
 def wire_order(count: int) -> NDArray[np.uint32]:
@@ -182,6 +197,7 @@ def map_info(project: Project, artifact: Artifact) -> MapInfo:
         corpus_id=artifact.corpus_id if artifact.corpus_id is not None else -1,
         method=found["spec"]["map"]["method"],
         points=found["points"],
+        neighbours=found["neighbours"],
         k=found["k"],
         seed=found["spec"]["map"]["seed"],
         metric=found["metric"],

@@ -12,7 +12,7 @@ from workbench.workflows.map_data import find_map, open_map
 from workbench.workflows.views import checked_name, delete_view, list_views, save_view
 
 CLUSTERS = "clusters.json"
-"""In a map's folder: {"clusters": [{"name", "words", "size", "centre": [x, y] of the layout}]}, by cluster number."""
+"""In a map's folder: {"clusters": [{"name", "size", "centre": [x, y] of the layout}]}, by cluster number."""
 PAGE = "map-labels"
 """The page under which names that people wrote are kept as saved views, one for each map."""
 

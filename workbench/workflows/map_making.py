@@ -1,12 +1,11 @@
-"""One attempt at a map: neighbours, layout, measures, clusters, in steps that are kept, so that a killed one goes on."""
+"""One attempt at a map: neighbours, layout, measures, clusters, in steps that are kept for the next attempt."""
 
-import errno
 import importlib.metadata
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,14 @@ from workbench import corpora, reductions
 from workbench.artifacts import Artifact, Draft
 from workbench.batching import windows
 from workbench.corpora import CorpusInfo
-from workbench.errors import BadInput, WorkbenchError
+from workbench.errors import BadInput
 from workbench.project import Project
 from workbench.specs import MapSpec
 from workbench.types import Graph, Progress
 from workbench.vectors import DenseVectors, MultiVectors, ShardFolder, SparseVectors, save_array, write_durably
 from workbench.workflows.bridge import STEPS, share
 from workbench.workflows.index import metric_of, open_vectors
-from workbench.workflows.map_data import GRAPH, Floats, find_map, wire_order
+from workbench.workflows.map_data import GRAPH, Floats, find_map, open_map, wire_order
 from workbench.workflows.map_labels import CLUSTERS
 
 FORMAT = 1
@@ -31,8 +30,10 @@ FORMAT = 1
 REDUCED_DIM = 128
 REDUCED = "reduced"
 """Folder, in a draft, of the vectors that a map of sparse or token vectors is made of; gone when it is finished."""
+HONEST_K = 15
+"""Neighbours that trustworthiness and continuity look at, as scikit-learn's users mostly do."""
 TEXTS = 2048
-WORDS = 6
+WORDS = 3
 LIBRARIES = ("numpy", "faiss-cpu", "umap-learn", "scikit-learn")
 
 
@@ -55,8 +56,10 @@ class Making:
         graph = self.timed("neighbours", lambda: self.graph(vectors, share(progress, 100, 400)))
         xy = self.timed("layout", lambda: self.layout(vectors, graph, share(progress, 400, 800)))
         measures = self.timed("measures", lambda: self.measures(vectors, graph, xy, share(progress, 800, 900)))
-        clusters = self.timed("clusters", lambda: self.clusters(graph, xy, share(progress, 900, STEPS)))
+        clusters = self.timed("clusters", lambda: self.clusters(vectors, graph, xy, share(progress, 900, STEPS)))
         save_array(self.draft.folder / "order.npy", wire_order(len(xy)))
+        # Its note goes first: without it, an attempt after a crash makes the vectors again.
+        (self.draft.folder / f"{REDUCED}.json").unlink(missing_ok=True)
         shutil.rmtree(self.draft.folder / REDUCED, ignore_errors=True)
         self.seconds["total"] = round(time.monotonic() - started, 3)
         manifest = {
@@ -64,7 +67,7 @@ class Making:
             "embedding": self.embedding.id,
             "corpus": self.info.label,
             "points": len(xy),
-            "k": graph.k,
+            "neighbours": graph.k,
             "metric": graph.metric,
             "graph": {"method": graph.method, "recall": graph.recall, "exact": graph.method == "exact"},
             "reduction": reduction,
@@ -124,3 +127,96 @@ class Making:
         if facts["recall"] < 0.95:
             self.warnings.append(f"Of the true neighbours {facts['recall']:.1%} were found.")
         return Graph(self.load("neighbours"), self.load("distances"), facts["metric"], facts["method"], facts["recall"])
+
+    def layout(self, vectors: DenseVectors, graph: Graph, progress: Progress) -> Floats:
+        from workbench.projections import project
+
+        path = self.draft.folder / "xy.npy"
+        if not path.is_file():
+            xy = project(vectors, graph, self.spec, progress, self.start())
+            if not np.isfinite(xy).all():
+                raise BadInput("The layout has places that are no numbers.", "Make it again with another seed.")
+            save_array(path, np.asarray(xy, np.float32))
+        found: Floats = self.load("xy")
+        return found
+
+    def start(self) -> Floats | None:
+        """The layout of the map that this one is aligned with; None where it starts by itself."""
+        if not self.spec.aligned_with:
+            return None
+        return open_map(self.aligned()).layout()
+
+    def aligned(self) -> Artifact:
+        """The map to start from. Raises `NotFound`, or `BadInput` where it shows other documents."""
+        other = find_map(self.project, self.spec.aligned_with)
+        if other.corpus_id != self.info.id:
+            raise BadInput(
+                f"The map to start from shows “{other.manifest['corpus']}”, not “{self.info.label}”.",
+                "Align maps of one version of a corpus.",
+            )
+        return other
+
+    def check(self) -> None:
+        """Raise before any work what would end it: no documents, a map to start from that does not fit."""
+        if not self.embedding.manifest["vectors"]:
+            raise BadInput(
+                f"The embedding “{self.embedding.name}” holds no vectors.", "Encode a corpus with documents."
+            )
+        if self.spec.aligned_with:
+            self.aligned()
+
+    def measures(self, vectors: DenseVectors, graph: Graph, xy: Floats, progress: Progress) -> dict[str, Any]:
+        """What the graph and the layout say of each document, as arrays; the numbers of the whole map."""
+        from workbench.neighbourhoods import occurrences, outlierness
+        from workbench.projections import measure_honesty
+
+        found = measure_honesty(vectors, graph, xy, min(HONEST_K, self.spec.neighbors), self.spec.seed, progress)
+        arrays = {
+            "trust": found.trust,
+            "continuity": found.continuity,
+            "occurrences": occurrences(graph),
+            "outlierness": outlierness(graph),
+        }
+        for name, values in arrays.items():
+            save_array(self.draft.folder / f"{name}.npy", values)
+        return {
+            "trustworthiness": found.trustworthiness,
+            "continuity": found.mean_continuity,
+            "k": found.k,
+            "sampled": found.sampled,
+        }
+
+    def clusters(self, vectors: DenseVectors, graph: Graph, xy: Floats, progress: Progress) -> int:
+        """Clusters with their names, written down; returns how many there are."""
+        from workbench.clusters import centres, find_clusters, name_clusters, naming_sample
+
+        labels = find_clusters(vectors, xy, graph.metric, self.spec, share(progress, 0, 600))
+        texts = self.texts(naming_sample(labels, self.spec.seed), share(progress, 600, STEPS))
+        sizes = np.bincount(labels[labels >= 0], minlength=int(labels.max(initial=-1)) + 1).tolist()
+        found = [
+            {"name": name, "size": size, "centre": centre}
+            for name, size, centre in zip(
+                name_clusters(labels, texts, WORDS), sizes, centres(labels, xy).tolist(), strict=True
+            )
+        ]
+        save_array(self.draft.folder / "clusters.npy", labels)
+        write_durably(self.draft.folder / CLUSTERS, json.dumps({"clusters": found}, ensure_ascii=False).encode())
+        return len(found)
+
+    def texts(self, ordinals: NDArray[np.int64], progress: Progress) -> Iterator[tuple[int, str]]:
+        """(ordinal, title and text) of these documents, read in blocks."""
+        for start in range(0, ordinals.size, TEXTS):
+            progress(start, ordinals.size)
+            some = ordinals[start : start + TEXTS].tolist()
+            for document in corpora.documents(self.project.db, self.info.id, some):
+                yield document.ordinal, document.content
+
+    def load(self, name: str) -> Any:
+        """An array of the draft, memory-mapped."""
+        return np.load(self.draft.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+
+def checked_multi(vectors: Any) -> MultiVectors:
+    if not isinstance(vectors, MultiVectors):
+        raise TypeError("token vectors are needed")
+    return vectors

@@ -114,9 +114,7 @@ def displaced(project: Project, map_a: str, map_b: str, ordinal: int, k: int | N
     a, b = open_map(first), open_map(second)
     k = checked_k(a, b, k)
     (checked,) = a.checked([ordinal]).tolist()
-    before, after = (
-        {each: rank for rank, each in enumerate(neighbour_list(data, checked, k), 1)} for data in (a, b)
-    )
+    before, after = ({each: rank for rank, each in enumerate(neighbour_list(data, checked, k), 1)} for data in (a, b))
     return [Displaced(each, before.get(each), after.get(each)) for each in {**before, **after}]
 
 
@@ -158,7 +156,7 @@ def displacements(a: MapData, b: MapData) -> Floats:
     from workbench.projections import procrustes
 
     aligned: NDArray[np.floating] = procrustes(a.xy, b.xy)
-    found: Floats = np.linalg.norm(np.asarray(aligned, np.float64) - a.xy, axis=1).astype(np.float32)
+    found: Floats = np.linalg.norm(aligned - a.xy, axis=1).astype(np.float32)
     return found
 
 

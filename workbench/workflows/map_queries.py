@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class PlacedQuery:
     """Where a query would lie, in the map's coordinates: between its nearest documents, so always `approximate`.
 
-    `neighbours`: (ordinal, distance) of the documents it was placed by, nearest first. `note`: what was left out of it.
+    `neighbours`: (ordinal, score) of the documents it was placed by, the best first. `note`: what was left out of it.
     """
 
     x: float
@@ -92,12 +92,16 @@ def place_query(project: Project, map: str, query: Content) -> PlacedQuery:
     encoded, index = asked(project, embedding, query)
     (found,) = index.search(encoded.matrix, min(len(data), max(1, data.graph.k)), {}, None)
     if not len(found):
-        raise NotFound("No document shares anything with the query, so it has no place on this map.", "Use other words.")
+        raise NotFound(
+            "No document shares anything with the query, so it has no place on this map.", "Use other words."
+        )
     distances = as_distances(found.scores, metric_of(embedding))
-    distances = distances - min(0.0, float(distances.min()))
-    graph = Graph(found.ordinals.astype(np.int32)[None], distances.astype(np.float32)[None])
+    if metric_of(embedding) == "dot":
+        # An inner product has no 0 at which query and document are one: only differences count.
+        distances = distances - distances.min() + 1
+    graph = Graph(found.ordinals.astype(np.int32)[None], np.maximum(distances, 0).astype(np.float32)[None])
     ((x, y),) = place(graph, data.xy).tolist()
-    near = list(zip(found.ordinals.tolist(), distances.tolist(), strict=True))
+    near = list(zip(found.ordinals.tolist(), found.scores.tolist(), strict=True))
     return PlacedQuery(x, y, near, encoded.effective, encoded.note)
 
 
@@ -140,9 +144,7 @@ def hits_on_map(project: Project, map: str, result: SearchResult) -> list[MapHit
     """Where the hits of a search lie. Raises `NotFound` where they are of another corpus."""
     data = open_map(find_map(project, map))
     rows = data.rows[data.checked(hit.document.ordinal for hit in result.hits)].tolist()
-    return [
-        MapHit(row, hit.document.ordinal, hit.rank, hit.score) for row, hit in zip(rows, result.hits, strict=True)
-    ]
+    return [MapHit(row, hit.document.ordinal, hit.rank, hit.score) for row, hit in zip(rows, result.hits, strict=True)]
 
 
 def query_scores(project: Project, map: str, query: Content) -> tuple[Bytes, Legend]:

@@ -90,9 +90,7 @@ def inside(xy: Floats, corners: NDArray[np.float64]) -> NDArray[np.bool_]:
     """
     found = np.zeros(len(xy), np.bool_)
     low, high = corners.min(axis=0), corners.max(axis=0)
-    near = np.flatnonzero(
-        (xy[:, 0] >= low[0]) & (xy[:, 0] <= high[0]) & (xy[:, 1] >= low[1]) & (xy[:, 1] <= high[1])
-    )
+    near = np.flatnonzero((xy[:, 0] >= low[0]) & (xy[:, 0] <= high[0]) & (xy[:, 1] >= low[1]) & (xy[:, 1] <= high[1]))
     x, y = xy[near, 0].astype(np.float64), xy[near, 1].astype(np.float64)
     odd = np.zeros(near.size, np.bool_)
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -106,12 +104,14 @@ def inside(xy: Floats, corners: NDArray[np.float64]) -> NDArray[np.bool_]:
 def highlight(project: Project, map: str, ordinals: Iterable[int]) -> list[int]:
     """Rows of the wire where these documents lie, in the order asked. Raises `NotFound`, `BadInput`."""
     data = open_map(find_map(project, map))
-    return data.rows[data.checked(ordinals)].tolist()
+    rows: list[int] = data.rows[data.checked(ordinals)].tolist()
+    return rows
 
 
 def ordinals_at(project: Project, map: str, rows: Iterable[int]) -> list[int]:
     """The documents at these rows of the wire, in the order asked. Raises `NotFound`, `BadInput`."""
-    return open_map(find_map(project, map)).checked_rows(rows).tolist()
+    ordinals: list[int] = open_map(find_map(project, map)).checked_rows(rows).tolist()
+    return ordinals
 
 
 def neighbours_of(project: Project, map: str, ordinal: int) -> list[tuple[int, float]]:
@@ -161,7 +161,15 @@ def passing(project: Project, map: str, filters: Sequence[Filter] = (), text: st
     return allowed
 
 
+def wire_mask(project: Project, map: str, chosen: NDArray[np.bool_]) -> bytes:
+    """(n,) bool by ordinal → u8[n] in the wire's order. Raises `NotFound`, or `BadInput` on one of other documents."""
+    data = open_map(find_map(project, map))
+    if chosen.shape != (len(data),):
+        raise BadInput(f"The mask is of {chosen.size:,} documents, the map of {len(data):,}.", "Make the map again.")
+    return data.wire(chosen.astype(np.uint8))
+
+
 def mask(project: Project, map: str, filters: Sequence[Filter] = (), text: str = "") -> tuple[bytes, int]:
     """(u8[n] in the wire's order: 1 passes, 0 is dimmed; how many pass). Raises `BadInput`, `NotFound`."""
     allowed = passing(project, map, filters, text)
-    return open_map(find_map(project, map)).wire(allowed.astype(np.uint8)), int(allowed.sum())
+    return wire_mask(project, map, allowed), int(allowed.sum())

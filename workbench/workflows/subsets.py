@@ -118,6 +118,11 @@ def count_documents(project: Project, corpus: str | int, filters: Sequence[Filte
     return corpora.page(project.db, corpora.find(project.db, corpus), (filters, text), 0, 0)[1]
 
 
+def matching(project: Project, corpus: str | int, filters: Sequence[Filter] = (), text: str = "") -> Mask:
+    """(documents,) bool: which pass the filters and hold every word of `text`. Raises `BadInput`, `NotFound`."""
+    return corpora.filter_mask(project.db, corpora.find(project.db, corpus).id, filters, text)
+
+
 def mask_of(info: CorpusInfo, members: Members) -> Mask:
     """(documents,) bool of a selection. Raises `BadInput` on ordinals that the corpus does not have."""
     given: NDArray[Any] = members if isinstance(members, np.ndarray) else np.array(list(members))

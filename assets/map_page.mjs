@@ -1,0 +1,27 @@
+// The legend of the Map page: a click shows or hides a class, a double click leaves it alone; painted at once, told to
+// Python a moment later, so that quick clicks are one step.
+
+const LATE = 260;
+
+export function mountLegend(element, tell) {
+  let before = "", later = 0;
+  const buttons = () => [...element.querySelectorAll("[data-class]")];
+  const hidden = () => buttons().filter((one) => one.getAttribute("aria-pressed") === "false").map((one) => one.dataset.class);
+  const paint = (off) => {
+    for (const one of buttons()) one.setAttribute("aria-pressed", String(!off.includes(one.dataset.class)));
+    for (const host of document.querySelectorAll(".wb-map-host")) host.__view?.legend({ kind: "category", hidden: off.map(Number) });
+    clearTimeout(later);
+    later = setTimeout(() => tell({ do: "hide", hide: off.join("."), fields: {} }), LATE);
+  };
+  element.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("[data-class]") : null;
+    if (!button) return;
+    const own = button.dataset.class, off = hidden();
+    if (event.detail > 1) {
+      const others = buttons().map((one) => one.dataset.class).filter((each) => each !== own);
+      return paint(before === others.join(".") ? [] : others);
+    }
+    before = off.join(".");
+    paint(off.includes(own) ? off.filter((each) => each !== own) : [...off, own]);
+  });
+}

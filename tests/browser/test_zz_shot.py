@@ -1,0 +1,21 @@
+import pytest
+pytestmark = pytest.mark.browser
+def test_shot(page, site):
+    page.goto(site.page("/corpus"))
+    page.wait_for_selector("#wb-subsets .wb-subsetbar")
+    page.locator("#wb-save > summary").click()
+    page.locator("#wb-save [name=name]").fill("river birds"); page.locator("#wb-save [data-do=save]").click()
+    page.wait_for_selector("#wb-sets [data-do=choose]", state="attached")
+    page.locator("#wb-tag > summary").click()
+    page.locator("#wb-tag [name=tag]").fill("check"); page.locator("#wb-tag [data-action=add]").click()
+    page.locator("#wb-subsets .note [data-do=tag]").click()
+    page.wait_for_selector("#rows .wb-tagged")
+    page.locator("#wb-tag > summary").click()
+    page.locator("#wb-tag [name=tag]").fill("odd"); page.locator("#wb-tag [data-action=add]").click()
+    page.wait_for_selector("#wb-subsets .note")
+    page.locator("#wb-sets > summary").click()
+    page.wait_for_timeout(400)
+    page.screenshot(path="/tmp/shot-light.png")
+    page.evaluate("document.body.classList.add('dark')")
+    page.wait_for_timeout(300)
+    page.screenshot(path="/tmp/shot-dark.png")

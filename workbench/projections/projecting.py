@@ -1,0 +1,168 @@
+"""Vectors → two dimensions: PCA, and UMAP from a neighbour graph that was made before.
+
+The graph of memberships and the curve are umap-learn's own functions; the epochs are `kernel.py`. Where points start is
+the PCA of a sample: umap-learn's spectral start is most of its time on clustered vectors, and its maps are no better by
+trustworthiness (docs/decisions/006-map.md).
+"""
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import BadInput
+from workbench.projections.aligning import procrustes
+from workbench.scoring import normalize_rows
+from workbench.specs import MapSpec
+from workbench.types import Graph, Progress, no_progress
+from workbench.vectors import DenseVectors
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+Floats = NDArray[np.float32]
+ONE_AT_A_TIME = threading.Lock()
+"""numba's thread pool ends the process when two threads enter it at once."""
+WIDTH = 10.0
+"""Points start in −10 … 10, as umap-learn's do."""
+NEGATIVES = 5
+FEWEST = 4
+"""Below this UMAP has nothing to say, and PCA is taken."""
+PCA_SAMPLE = 50_000
+PREPARED = 5
+"""What the steps before the epochs count for in `progress`."""
+
+
+def project(
+    vectors: DenseVectors, graph: Graph, spec: MapSpec, progress: Progress = no_progress, init: Floats | None = None
+) -> Floats:
+    """(n, 2) float32 positions of the documents, finite, the same each time for the same seed.
+
+    `graph` must be of these vectors; UMAP takes spec.neighbors − 1 of its neighbours and the document itself, as
+    umap-learn counts. `init` (n, 2): another map's positions to start from; the result is turned to lie upon it.
+    `progress` is asked after every epoch; a spectral start cannot be interrupted. Identical vectors make a round cloud
+    (UMAP) or one spot (PCA); fewer than 4 documents are laid out by PCA. Raises `BadInput` where the parts do not fit.
+    """
+    count = len(vectors)
+    if len(graph) != count or (init is not None and init.shape != (count, 2)):
+        raise BadInput(f"The neighbours or the start belong to another corpus than these {count} vectors.")
+    if spec.aligned_with and init is None:
+        raise BadInput("A map that starts from another one needs its positions.", "Choose pca to start afresh.")
+    if spec.method == "pca" or count < FEWEST:
+        flat = pca(vectors, graph.metric, spec.seed, None, progress)
+        return flat if init is None else procrustes(init, flat)
+    with ONE_AT_A_TIME:
+        total = epochs_for(count, spec) + PREPARED
+        progress(0, total)
+        memberships = _memberships(graph.first(spec.neighbors - 1))
+        progress(2, total)
+        start = init if init is not None else _start(vectors, graph, memberships, spec)
+        progress(PREPARED, total)
+        found = _optimise(_spread(start, spec.seed), memberships, spec, progress)
+    return found if init is None else procrustes(init, found)
+
+
+def epochs_for(count: int, spec: MapSpec) -> int:
+    """The spec's epochs, or umap-learn's rule: 500 up to 10,000 points, 200 above."""
+    if spec.epochs is not None:
+        return spec.epochs
+    return 500 if count <= 10_000 else 200
+
+
+def pca(
+    vectors: DenseVectors,
+    metric: str = "cosine",
+    seed: int = 0,
+    sample: int | None = None,
+    progress: Progress = no_progress,
+) -> Floats:
+    """(n, 2) float32: the two directions of greatest variance, each with its largest loading positive.
+
+    By cosine rows are scaled to length 1 first. `sample`: find the directions from so many documents drawn by `seed`.
+    Streams twice; memory d² and one block. Missing directions (one dimension, identical vectors) are 0.
+    """
+    count, dim = len(vectors), vectors.dim
+    chosen = np.ones(count, np.bool_)
+    if sample is not None and sample < count:
+        chosen[:] = False
+        chosen[np.random.default_rng(seed).choice(count, sample, replace=False)] = True
+    mean, scatter = np.zeros(dim), np.zeros((dim, dim))
+    for start, block in vectors.blocks(8192):
+        progress(start, 2 * count)
+        rows = _rows(block[chosen[start : start + len(block)]], metric)
+        mean += rows.sum(axis=0, dtype=np.float64)
+        scatter += rows.T @ rows
+    used = max(1, int(chosen.sum()))
+    mean /= used
+    axes = np.linalg.eigh(scatter / used - np.outer(mean, mean))[1][:, ::-1][:, :2]
+    if dim:
+        axes *= np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1, 1)
+    found = np.zeros((count, 2), np.float32)
+    for start, block in vectors.blocks(8192):
+        progress(count + start, 2 * count)
+        found[start : start + len(block), : axes.shape[1]] = (_rows(block, metric) - mean) @ axes
+    return found
+
+
+def _rows(block: Floats, metric: str) -> Floats:
+    return normalize_rows(block) if metric == "cosine" else block
+
+
+def _memberships(graph: Graph) -> "sparse.csr_matrix":
+    """umap-learn's fuzzy simplicial set: symmetric, (n, n), how surely each two documents belong together."""
+    from umap.umap_ import fuzzy_simplicial_set
+
+    count = len(graph)
+    # umap-learn counts a document as its own first neighbour, at distance 0.
+    ids = np.hstack([np.arange(count, dtype=np.int32)[:, None], graph.indices])
+    distances = np.hstack([np.zeros((count, 1), np.float32), graph.distances])
+    shaped = np.empty((count, 0), np.float32)
+    found: Any = fuzzy_simplicial_set(
+        shaped, ids.shape[1], None, graph.metric, knn_indices=ids, knn_dists=np.ascontiguousarray(distances)
+    )[0]
+    return found.tocsr()
+
+
+def _start(vectors: DenseVectors, graph: Graph, memberships: Any, spec: MapSpec) -> Floats:
+    if spec.init != "spectral":
+        return pca(vectors, graph.metric, spec.seed, PCA_SAMPLE)
+    from umap.spectral import spectral_layout
+
+    rows = _rows(vectors.take(np.arange(len(vectors))), graph.metric)
+    random = np.random.RandomState(spec.seed)
+    metric = "cosine" if graph.metric == "cosine" else "euclidean"
+    found: Floats = np.asarray(spectral_layout(rows, memberships, 2, random, metric=metric), np.float32)
+    return found
+
+
+def _spread(start: Floats, seed: int) -> Floats:
+    """Scale to −10 … 10, both axes alike, and part points that share a place."""
+    centred = np.nan_to_num(start.astype(np.float64) - start.mean(axis=0, dtype=np.float64))
+    reach = np.abs(centred).max(initial=0)
+    noise = np.random.default_rng(seed).normal(scale=1e-4 * WIDTH if reach else 1.0, size=centred.shape)
+    found: Floats = (centred * (WIDTH / reach if reach else 0.0) + noise).astype(np.float32)
+    return found
+
+
+def _optimise(xy: Floats, memberships: Any, spec: MapSpec, progress: Progress) -> Floats:
+    from umap.umap_ import find_ab_params
+
+    from workbench.projections.kernel import move_points
+
+    epochs = epochs_for(len(xy), spec)
+    heaviest = memberships.data.max(initial=0)
+    # Edges that would take part in no epoch.
+    memberships.data[memberships.data < heaviest / epochs] = 0
+    memberships.eliminate_zeros()
+    memberships.sort_indices()
+    rates = (memberships.data / heaviest).astype(np.float32)
+    edges = (memberships.indptr.astype(np.int32), memberships.indices.astype(np.int32), rates)
+    a, b = (np.float32(each) for each in find_ab_params(1.0, spec.min_dist))
+    before, after = np.ascontiguousarray(xy), np.empty_like(xy)
+    for epoch in range(epochs):
+        step = (epoch, np.float32(1 - epoch / epochs))
+        move_points(before, after, edges, (a, b), step, NEGATIVES, spec.seed)
+        before, after = after, before
+        progress(PREPARED + epoch + 1, PREPARED + epochs)
+    return before

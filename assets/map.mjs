@@ -116,7 +116,7 @@ export function mount(host, points, handlers = {}, options = {}) {
     scene.shape = null;
     redrawOver();
     const path = mode === "lasso" ? simplify(corners, 0.75 / camera.scale) : corners;
-    const polygon = path.map((pair) => pair.map((value) => Number(value.toFixed(7))));
+    const polygon = path.map((pair) => pair.map((value) => Number(value.toFixed(6))));
     if (polygon.length < 3) return say("A lasso needs three corners or more.");
     const all = indexed().inside(polygon), rows = all.filter(visible);
     if (!all.length) return say("Nothing lies inside.");

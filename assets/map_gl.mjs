@@ -20,7 +20,7 @@ void main() {
   vec3 grey = vec3(dot(own.rgb, vec3(.2126, .7152, .0722)));
   vec3 shade = mix(own.rgb, grey, dim ? .8 : apart ? .55 : 0.);
   colour = vec4(shade, alpha * strength);
-  edge = size > 2.6 ? size + 1. : size; // a disc has a soft edge of one pixel
+  edge = size > 2. ? size + 1. : size; // a disc has a soft edge of one pixel
   gl_PointSize = edge;
   gl_Position = vec4((vec2(px, py) - centre) * scale / half_size, 0., 1.);
   if (layer >= 0. && below == (layer > .5)) gl_Position = vec4(2., 2., 2., 1.);
@@ -34,7 +34,7 @@ out vec4 pixel;
 void main() {
   float cover = 1.;
   vec3 fill = colour.rgb;
-  if (edge > 2.6) {
+  if (edge > 3.) {
     float far = length(gl_PointCoord - .5) * edge;
     cover = clamp(edge * .5 - far, 0., 1.);
     if (edge > 9.) fill = mix(fill, mix(ground, fill, .45), clamp(far - edge * .5 + 2., 0., 1.));

@@ -22,6 +22,7 @@ from workbench.workflows.problems import (
     near_duplicates,
     outliers,
     problems_of_embedding,
+    problems_of_map,
     subset_from_problem,
 )
 from workbench.workflows.subsets import subset_mask
@@ -156,3 +157,18 @@ def test_lists_are_drawn_with_counts_and_escaped():
     assert drawn.count("<tr data-key") == GROUPS and "all but one of each" in drawn
     assert "all but one" not in problem_html(single, {}) and "document 1" in problem_html(single, {})
     assert "There are none" in problem_html(near_duplicates(np.array([-1]), 0.9), {})
+
+
+def test_the_lists_of_a_map_come_from_the_neighbours_it_keeps(topics):
+    from workbench.specs import MapSpec
+    from workbench.workflows.map import make_map
+
+    made = make_map(topics, "topics", "planted", MapSpec(method="pca", neighbors=10, clusters="none"))
+    from_map = problems_of_map(topics, made.map, "topic")
+    kept = {each.kind: each for each in from_map}
+    k = int(kept["hubs"].measure.removeprefix("N_"))
+    fresh = {each.kind: each for each in problems_of_embedding(topics, "topics", "planted", "topic", k)}
+    assert list(kept) == list(fresh)
+    for kind, each in kept.items():
+        assert each.ordinals.tolist() == fresh[kind].ordinals.tolist(), kind
+        assert each.values == pytest.approx(fresh[kind].values), kind

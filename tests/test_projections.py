@@ -21,6 +21,7 @@ from workbench.projections import (
     trustworthiness,
 )
 from workbench.projections.kernel import move_points
+from workbench.projections.memberships import curve, memberships
 from workbench.specs import MapSpec
 from workbench.vectors import DenseVectors
 
@@ -136,6 +137,28 @@ def test_umap_keeps_clusters_apart_as_well_as_umap_learn(planted):
     assert ours >= sklearn_trustworthiness(rows, peer, n_neighbors=15, metric="cosine") - 0.01
     nearest_on_map = scipy.spatial.cKDTree(xy).query(xy, k=6)[1][:, 1:]
     assert (owners[nearest_on_map] == owners[:, None]).mean() > 0.99
+
+
+@pytest.mark.parametrize("duplicates", [0, 40])
+def test_memberships_equal_umap_learn(tmp_path, duplicates):
+    from umap.umap_ import fuzzy_simplicial_set
+
+    rows, _ = blobs(200)
+    rows[:duplicates] = rows[0]
+    graph = neighbour_graph(stored(tmp_path / "v", rows), 9)
+    own = np.arange(200)[:, None]
+    ids, distances = np.hstack([own, graph.indices]), np.hstack([0 * own, graph.distances]).astype(np.float32)
+    peer = fuzzy_simplicial_set(rows, 10, None, "cosine", knn_indices=ids, knn_dists=distances)[0]
+    ours = memberships(graph)
+    assert np.allclose(ours.toarray(), peer.toarray(), atol=1e-4)
+    assert (ours != ours.T).nnz == 0
+
+
+@pytest.mark.parametrize("min_dist", [0.0, 0.1, 0.9])
+def test_the_curve_equals_umap_learn(min_dist):
+    from umap.umap_ import find_ab_params
+
+    assert curve(min_dist) == pytest.approx(find_ab_params(1.0, min_dist), rel=1e-5)
 
 
 def test_the_same_seed_gives_the_same_map_with_any_number_of_threads(planted):

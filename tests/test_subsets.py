@@ -80,6 +80,12 @@ def test_the_filter_joins_others_and_pages(bugs):
     page = browsing.browse(bugs, "bugs", "bee", filters, offset=2, limit=3)
     assert ([d.ordinal for d in page.documents], page.total) == (expected[2:5], len(expected))
     either = [Filter("@subset", "in", ("even", "low"))]
+    for item in (*either, Filter("@subset", "!=", "even"), Filter("@subset", "in", ())):
+        # Alone it is answered from the bits, beside another filter by SQL.
+        alone, beside = (
+            corpora.filter_mask(bugs.db, info.id, each).tolist() for each in ([item], [item, Filter("year", ">", 0)])
+        )
+        assert alone == beside
     assert count_documents(bugs, "bugs", either) == len({*range(0, 100, 2), *range(10)}) == 55
     assert count_documents(bugs, "bugs", [Filter("@subset", "in", ())]) == 0
 

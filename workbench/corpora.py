@@ -16,7 +16,7 @@ from workbench.db import documents as table
 from workbench.errors import BadInput, NotFound
 from workbench.filters import conditions, field_value
 from workbench.registry import unknown_name
-from workbench.subsets import require
+from workbench.subsets import FIELDS, passing, require
 from workbench.types import Content, Document, Filter, Scalar
 
 UNFINISHED = -1
@@ -180,8 +180,11 @@ def filter_mask(db: Database, corpus_id: int, filters: Sequence[Filter] = (), te
     """(documents,) bool: which ordinals pass every filter and contain every word. Raises `BadInput`, `NotFound`."""
     corpus = find(db, corpus_id)
     require(db, corpus.id, filters)
+    chosen = conditions(corpus.id, corpus.columns, filters, text)
+    if not text.strip() and all(each.field in FIELDS for each in filters):
+        return passing(db, corpus.id, filters, corpus.documents)
     mask = np.zeros(corpus.documents, dtype=np.bool_)
-    query = sa.select(table.c.ordinal).where(*conditions(corpus.id, corpus.columns, filters, text))
+    query = sa.select(table.c.ordinal).where(*chosen)
     with db.read() as connection:
         for block in connection.execute(query).scalars().partitions(10_000):
             mask[np.fromiter(block, dtype=np.int64, count=len(block))] = True

@@ -84,26 +84,26 @@ def make_menu(encoders: Sequence[str], made: "Sequence[MapInfo]", shown: str) ->
     )
 
 
-def honesty_html(info: "MapInfo", seed: int, narrowed: int | None = None) -> str:
+def honesty_html(info: "MapInfo", narrowed: int | None = None, *, explains: bool = True) -> str:
     """The line under a map: documents, trustworthiness, continuity, k, seed; and what a map does not show."""
     shown = f"{info.points:,}" if narrowed is None else f"{narrowed:,} / {info.points:,}"
     nearness = "exact neighbours" if info.exact else f"approximate neighbours, recall {info.recall:.3f}"
+    took = f"{duration(info.seconds)}, {ago(info.created_at)}"
+    made = f"{info.method} of {info.encoder} by {info.metric}, {nearness}, {took}"
     facts = (
-        fact(shown, "documents"),
-        fact(figure3(info.trustworthiness), "trustworthiness", f"Share of true closeness: {TRUST}"),
+        fact(shown, "documents", made),
+        fact(figure3(info.trustworthiness), "trustworthiness", TRUST),
         fact(figure3(info.continuity), "continuity", CONTINUITY),
         fact(str(info.k), "k", "Neighbours of each document that these two numbers look at"),
-        fact(str(seed), "seed"),
-        f'<span title="{escape(nearness)}">{escape(info.method)} of {escape(clip(info.encoder, 40))}</span>',
-        f"<span>{duration(info.seconds)} · {ago(info.created_at)}</span>",
+        fact(str(info.seed), "seed", made),
     )
     reduced = f'<p class="dim">{escape(info.reduction)}</p>' if info.reduction else ""
     notes = "".join(f"<li>{escape(each)}</li>" for each in NOT_SHOWN)
-    return (
-        f'<div class="wb-honest"><span class="facts">{"".join(facts)}</span>'
-        '<details class="menu wb-notshown"><summary class="wb-quiet">What a map does not show</summary>'
-        f'<div class="pop"><ul>{notes}</ul>{reduced}</div></details></div>'
+    told = (
+        '<details class="menu wb-notshown"><summary class="wb-quiet">what a map does not show</summary>'
+        f'<div class="pop"><ul>{notes}</ul>{reduced}</div></details>'
     )
+    return f'<div class="wb-honest"><span class="facts">{"".join(facts)}</span>{told if explains else ""}</div>'
 
 
 TRUST = "1 means that every two neighbours on the map are neighbours in the vectors too; 0.5 is chance"

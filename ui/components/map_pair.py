@@ -78,7 +78,7 @@ def went_row(each: "Displaced", title: str, k: int) -> str:
 
 
 def rank_text(rank: int | None, k: int) -> str:
-    return f"> {k}" if rank is None else f"{rank:,}"
+    return f"&gt; {k}" if rank is None else f"{rank:,}"
 
 
 def step_text(before: int | None, after: int | None) -> str:

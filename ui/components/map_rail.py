@@ -129,7 +129,9 @@ def problem_counts(project: Project, map: str) -> dict[str, int]:
 
 
 def honest_html(info: "MapInfo", view: MapView, found: Chosen) -> str:
-    return bars.honesty_html(info, info.seed, int(found.passing.sum()) if view.narrowed else None)
+    """The line under a map; what no map shows is told once."""
+    left = int(found.passing.sum()) if view.narrowed else None
+    return bars.honesty_html(info, left, explains=info.id == view.map)
 
 
 def pair_html(project: Project, view: MapView) -> str:

@@ -17,6 +17,7 @@ from workbench.workflows import map as maps
 from workbench.workflows import search as searching
 
 MEASURED = MappingProxyType({"cosine": "1 − cosine", "l2": "Euclidean distance"})
+NO_LINES = MappingProxyType({"from": -1, "to": []})
 Near = Sequence[tuple[int, float]]
 
 
@@ -41,7 +42,9 @@ def document_markup(project: Project, view: MapView, near: Near) -> str:
 def members_markup(project: Project, view: MapView, found: Chosen) -> str:
     """The first documents of the selection."""
     _, frame = frame_of(project, view)
-    ordinals = found.ordinals
+    # A list of problems keeps its own order, the worst first.
+    ranked = maps.problem(project, view.map, view.problem).ordinals if view.problem else found.ordinals
+    ordinals = ranked[found.selected[ranked]]
     first = [corpora.get_document(project, frame.corpus_id, int(each)) for each in ordinals[: panels.LISTED]]
     title = problem_title(view.problem) if view.problem else "Selection"
     return panels.members_side(title, first, len(ordinals), frame)
@@ -63,7 +66,7 @@ def searched(project: Project, view: MapView, map: str) -> "maps.MapSearch":
 
 def path_of(project: Project, map: str, view: MapView, near: Near) -> dict[str, Any]:
     """The lines from the open document on one map; on both they go to the neighbours of the left map's space."""
-    return lines(project, map, view.pick, near) if view.pick >= 0 else {"path": None}
+    return lines(project, map, view.pick, near) if view.pick >= 0 else {"path": dict(NO_LINES)}
 
 
 def failed(markup: str) -> str:

@@ -1,25 +1,23 @@
 """Vectors → two dimensions: PCA, and UMAP from a neighbour graph that was made before.
 
-The graph of memberships and the curve are umap-learn's own functions; the epochs are `kernel.py`. Where points start is
-the PCA of a sample: umap-learn's spectral start is most of its time on clustered vectors, and its maps are no better by
-trustworthiness (docs/decisions/006-map.md).
+UMAP's preparations are in `memberships.py`, its epochs in `kernel.py`. Points start at the PCA of a sample: umap-learn's
+spectral start, which can be chosen, is most of its time, and its maps are no better by trustworthiness
+(docs/decisions/006-map.md).
 """
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import BadInput
 from workbench.projections.aligning import procrustes
+from workbench.projections.memberships import curve, memberships
 from workbench.scoring import normalize_rows
 from workbench.specs import MapSpec
 from workbench.types import Graph, Progress, no_progress
 from workbench.vectors import DenseVectors
-
-if TYPE_CHECKING:
-    from scipy import sparse
 
 Floats = NDArray[np.float32]
 ONE_AT_A_TIME = threading.Lock()
@@ -55,11 +53,11 @@ def project(
     with ONE_AT_A_TIME:
         total = epochs_for(count, spec) + PREPARED
         progress(0, total)
-        memberships = _memberships(graph.first(spec.neighbors - 1))
+        edges = memberships(graph.first(spec.neighbors - 1))
         progress(2, total)
-        start = init if init is not None else _start(vectors, graph, memberships, spec)
+        start = init if init is not None else _start(vectors, graph, edges, spec)
         progress(PREPARED, total)
-        found = _optimise(_spread(start, spec.seed), memberships, spec, progress)
+        found = _optimise(_spread(start, spec.seed), edges, spec, progress)
     return found if init is None else procrustes(init, found)
 
 
@@ -109,22 +107,7 @@ def _rows(block: Floats, metric: str) -> Floats:
     return normalize_rows(block) if metric == "cosine" else block
 
 
-def _memberships(graph: Graph) -> "sparse.csr_matrix":
-    """umap-learn's fuzzy simplicial set: symmetric, (n, n), how surely each two documents belong together."""
-    from umap.umap_ import fuzzy_simplicial_set
-
-    count = len(graph)
-    # umap-learn counts a document as its own first neighbour, at distance 0.
-    ids = np.hstack([np.arange(count, dtype=np.int32)[:, None], graph.indices])
-    distances = np.hstack([np.zeros((count, 1), np.float32), graph.distances])
-    shaped = np.empty((count, 0), np.float32)
-    found: Any = fuzzy_simplicial_set(
-        shaped, ids.shape[1], None, graph.metric, knn_indices=ids, knn_dists=np.ascontiguousarray(distances)
-    )[0]
-    return found.tocsr()
-
-
-def _start(vectors: DenseVectors, graph: Graph, memberships: Any, spec: MapSpec) -> Floats:
+def _start(vectors: DenseVectors, graph: Graph, edges: Any, spec: MapSpec) -> Floats:
     if spec.init != "spectral":
         return pca(vectors, graph.metric, spec.seed, PCA_SAMPLE)
     from umap.spectral import spectral_layout
@@ -132,7 +115,7 @@ def _start(vectors: DenseVectors, graph: Graph, memberships: Any, spec: MapSpec)
     rows = _rows(vectors.take(np.arange(len(vectors))), graph.metric)
     random = np.random.RandomState(spec.seed)
     metric = "cosine" if graph.metric == "cosine" else "euclidean"
-    found: Floats = np.asarray(spectral_layout(rows, memberships, 2, random, metric=metric), np.float32)
+    found: Floats = np.asarray(spectral_layout(rows, edges.tocoo(), 2, random, metric=metric), np.float32)
     return found
 
 
@@ -145,24 +128,22 @@ def _spread(start: Floats, seed: int) -> Floats:
     return found
 
 
-def _optimise(xy: Floats, memberships: Any, spec: MapSpec, progress: Progress) -> Floats:
-    from umap.umap_ import find_ab_params
-
+def _optimise(xy: Floats, joined: Any, spec: MapSpec, progress: Progress) -> Floats:
     from workbench.projections.kernel import move_points
 
     epochs = epochs_for(len(xy), spec)
-    heaviest = memberships.data.max(initial=0)
+    heaviest = joined.data.max(initial=0)
     # Edges that would take part in no epoch.
-    memberships.data[memberships.data < heaviest / epochs] = 0
-    memberships.eliminate_zeros()
-    memberships.sort_indices()
-    rates = (memberships.data / heaviest).astype(np.float32)
-    edges = (memberships.indptr.astype(np.int32), memberships.indices.astype(np.int32), rates)
-    a, b = (np.float32(each) for each in find_ab_params(1.0, spec.min_dist))
+    joined.data[joined.data < heaviest / epochs] = 0
+    joined.eliminate_zeros()
+    joined.sort_indices()
+    rates = (joined.data / heaviest).astype(np.float32)
+    edges = (joined.indptr.astype(np.int32), joined.indices.astype(np.int32), rates)
+    shape = curve(spec.min_dist)
     before, after = np.ascontiguousarray(xy), np.empty_like(xy)
     for epoch in range(epochs):
         step = (epoch, np.float32(1 - epoch / epochs))
-        move_points(before, after, edges, (a, b), step, NEGATIVES, spec.seed)
+        move_points(before, after, edges, shape, step, NEGATIVES, spec.seed)
         before, after = after, before
         progress(PREPARED + epoch + 1, PREPARED + epochs)
     return before

@@ -470,6 +470,9 @@ def test_clusters_are_named_by_their_words_and_by_people(project, map_id):
     maps.rename_cluster(project, map_id, labels[1].cluster, "Second")
     assert [each.name for each in maps.cluster_labels(project, map_id)][:2] == ["All that flows", "Second"]
     assert maps.colouring(project, map_id, "cluster")[1].entries[first.cluster].label == "All that flows"
+    # Back to a state that was kept before: the latest counts, not the first of its kind.
+    assert maps.rename_cluster(project, map_id, first.cluster, "Streams").name == "Streams"
+    assert maps.rename_cluster(project, map_id, first.cluster, "All that flows").name == "All that flows"
     assert maps.rename_cluster(project, map_id, first.cluster, "").name == first.name
     maps.rename_cluster(project, map_id, labels[1].cluster, "")
     assert not any(each.given for each in maps.cluster_labels(project, map_id))

@@ -91,10 +91,11 @@ def test_shapes_add_remove_and_replace() -> None:
     assert shapes_text(both).partition("~")[2].startswith("R_")
     assert read_shapes(shapes_text(both)) == both
     assert with_shape(both, "replace", SQUARE) == first
+    assert with_shape((), "replace", [SQUARE[0], SQUARE[2]]) == first  # a box by two corners
 
 
 @pytest.mark.parametrize(
-    "polygon", [None, [], SQUARE[:2], [[0, 0], [1, 1], [float("nan"), 0]], [[0, 0], [1, 1], ["1", 0]], [[0, 0]] * 101]
+    "polygon", [None, [], SQUARE[:1], [[0, 0], [1, 1], [float("nan"), 0]], [[0, 0], [1, 1], ["1", 0]], [[0, 0]] * 101]
 )
 def test_what_is_no_shape_is_refused(polygon: object) -> None:
     with pytest.raises(BadInput):

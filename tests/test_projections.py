@@ -127,14 +127,11 @@ def test_identical_vectors_are_a_cloud_or_a_spot(tmp_path):
     assert measure_honesty(vectors, graph, spot).trustworthiness == 1.0
 
 
-def test_umap_keeps_clusters_apart_as_well_as_umap_learn(planted):
-    import umap
-
+def test_umap_keeps_neighbours_and_clusters_together(planted):
+    """umap-learn with the same settings reaches 0.96 here; it would compile for eight seconds to say so each time."""
     vectors, rows, owners, graph = planted
     xy = project(vectors, graph, MapSpec())
-    peer = umap.UMAP(metric="cosine", random_state=0, n_jobs=1).fit_transform(rows)
-    ours = sklearn_trustworthiness(rows, xy, n_neighbors=15, metric="cosine")
-    assert ours >= sklearn_trustworthiness(rows, peer, n_neighbors=15, metric="cosine") - 0.01
+    assert sklearn_trustworthiness(rows, xy, n_neighbors=15, metric="cosine") > 0.95
     nearest_on_map = scipy.spatial.cKDTree(xy).query(xy, k=6)[1][:, 1:]
     assert (owners[nearest_on_map] == owners[:, None]).mean() > 0.99
 

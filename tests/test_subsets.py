@@ -11,8 +11,10 @@ from set_fixtures import import_numbers
 from workbench import carrying, corpora, subsets
 from workbench.db import subsets as table
 from workbench.errors import BadInput, NotFound
+from workbench.specs import PipelineSpec, RetrieverSpec
 from workbench.types import Filter
 from workbench.workflows import corpus as browsing
+from workbench.workflows import encode
 from workbench.workflows import search as searching
 from workbench.workflows import tags as tagging
 from workbench.workflows.retrieving import allowed_documents
@@ -176,6 +178,22 @@ def test_a_search_takes_a_subset_and_follows_its_changes(tmp_path):
     assert subsets.filters_key(project.db, info.id, filters) != subsets.filters_key(project.db, info.id, tagged)
 
 
+def test_a_kept_ranking_is_not_the_answer_after_a_subset_changed(bugs):
+    encode.encode_corpus(bugs, "bugs", "bm25")
+    pipeline = PipelineSpec((RetrieverSpec(encoder="bm25"),))
+    filters = [Filter("@subset", "in", ("s",))]
+
+    def found() -> set[int]:
+        hits = searching.search(bugs, "bugs", "bee", pipeline, 50, filters).hits
+        return {hit.document.ordinal for hit in hits}
+
+    # Every third document is about bees.
+    create_subset(bugs, "bugs", "s", [0, 1, 3])
+    assert found() == found() == {0, 3}
+    create_subset(bugs, "bugs", "s", [6, 7], replace=True)
+    assert found() == {6}
+
+
 def test_a_new_version_takes_subsets_and_tags_along_and_says_what_was_lost(bugs, tmp_path, monkeypatch):
     monkeypatch.setattr(carrying, "_BLOCK", 16)
     create_subset(bugs, "bugs", "tens", range(0, 100, 10))
@@ -187,8 +205,8 @@ def test_a_new_version_takes_subsets_and_tags_along_and_says_what_was_lost(bugs,
     report = import_numbers(bugs, tmp_path, numbers)
     assert report.version == 2 and (report.added, report.removed) == (2, 3)
     assert report.warnings == [
-        "The subset “gone” lost 2 of its 2 documents: they are gone.",
-        "The subset “tens” lost 1 of its 10 documents: they are gone.",
+        "The subset “gone” keeps 0 of 2 documents; the others are gone.",
+        "The subset “tens” keeps 9 of 10 documents; the others are gone.",
     ]
     ids = {each: {numbers[n] for n in inside(bugs, each)} for each in ("tens", "gone", "whole")}
     assert ids == {"tens": set(range(10, 100, 10)), "gone": set(), "whole": {40, 41}}

@@ -27,7 +27,7 @@ class Carried:
     def told(self) -> str:
         """A sentence for the report of an import."""
         total = self.kept + self.lost
-        return f"The {self.kind} “{self.name}” lost {self.lost:,} of its {total:,} documents: they are gone."
+        return f"The {self.kind} “{self.name}” keeps {self.kept:,} of {total:,} documents; the others are gone."
 
 
 def carry(db: Database, old_id: int, new_id: int, documents: int, progress: Progress = no_progress) -> list[Carried]:

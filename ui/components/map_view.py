@@ -141,7 +141,7 @@ def read_shapes(text: str) -> tuple[Shape, ...]:
 def with_shape(shapes: Sequence[Shape], step: str, polygon: object, second: bool = False) -> tuple[Shape, ...]:
     """The shapes after another was drawn, as they will stand in the address; “replace” begins anew.
 
-    Raises `BadInput` on anything but a shape.
+    Two corners are those of a box. Raises `BadInput` on anything but a shape.
     """
     corners = polygon if isinstance(polygon, list) else []
     good = [
@@ -149,6 +149,9 @@ def with_shape(shapes: Sequence[Shape], step: str, polygon: object, second: bool
         for pair in corners
         if isinstance(pair, list) and len(pair) == 2 and all(isinstance(x, int | float) and abs(x) < 90 for x in pair)
     ]
+    if len(good) == len(corners) == 2:
+        (x0, y0), (x1, y1) = good
+        corners = good = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
     if step not in ("replace", *STEPS.values()) or len(good) != len(corners) or not 3 <= len(good) <= 100:
         raise BadInput("The selection cannot be read.", "Draw it again.")
     if len(shapes) >= MAX_SHAPES and step != "replace":

@@ -1,7 +1,7 @@
 """UMAP's two preparations (McInnes, Healy, Melville 2018), as umap-learn computes them: memberships and the curve.
 
-Written out in NumPy because umap-learn compiles its own for four seconds in each process, longer than a small map takes;
-the tests hold them equal to umap-learn's `fuzzy_simplicial_set` and `find_ab_params`.
+Written out in NumPy because umap-learn compiles its own for four seconds in each process, longer than a small map
+takes; the tests hold them equal to umap-learn's `fuzzy_simplicial_set` and `find_ab_params`.
 """
 
 from typing import TYPE_CHECKING

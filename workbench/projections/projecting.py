@@ -1,7 +1,7 @@
 """Vectors → two dimensions: PCA, and UMAP from a neighbour graph that was made before.
 
-UMAP's preparations are in `memberships.py`, its epochs in `kernel.py`. Points start at the PCA of a sample: umap-learn's
-spectral start, which can be chosen, is most of its time, and its maps are no better by trustworthiness
+UMAP's preparations are in `memberships.py`, its epochs in `kernel.py`. Points start at the PCA of a sample:
+umap-learn's spectral start, which can be chosen, is most of its time, and its maps are no better by trustworthiness
 (docs/decisions/006-map.md).
 """
 

@@ -26,7 +26,7 @@ from workbench.workflows.map_colours import (
     column_numbers,
     ramp,
 )
-from workbench.workflows.map_data import MapData, corpus_of, find_map, open_map
+from workbench.workflows.map_data import MapData, cache_key, corpus_of, find_map, open_map
 from workbench.workflows.map_labels import cluster_labels
 from workbench.workflows.map_measures import SAME, duplicates, label_shares, near_distance
 from workbench.workflows.map_pairs import overlap_bytes
@@ -131,7 +131,7 @@ def colouring(project: Project, map: str, name: str) -> tuple[bytes, Legend]:
         return made(project, artifact, name)
 
     if is_constant(name):
-        key = ("colouring", f"{name} of {artifact.name}", str(project.folder), artifact.id, name)
+        key = cache_key("colouring", artifact, name)
         colours, legend = loaded().get(key, make, lambda found: found[0].nbytes + 1024)
     else:
         colours, legend = make()

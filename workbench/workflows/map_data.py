@@ -1,7 +1,7 @@
 """A map on disk: its description, its arrays by ordinal, and the fixed order in which points travel to the browser."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -178,7 +178,12 @@ def open_map(artifact: Artifact) -> MapData:
     def load() -> MapData:
         return MapData(artifact.folder)
 
-    return loaded().get((KIND, artifact.name, artifact.id), load, lambda data: data.size_bytes)
+    return loaded().get(cache_key(KIND, artifact), load, lambda data: data.size_bytes)
+
+
+def cache_key(what: str, artifact: Artifact, part: str = "") -> Hashable:
+    """The loaded cache's key of something of a map; a map that is made again after it was deleted is another one."""
+    return (what, artifact.name, str(artifact.folder), artifact.created_at, part)
 
 
 def corpus_of(project: Project, artifact: Artifact) -> CorpusInfo:

@@ -1,3 +1,13 @@
+// Escape on the Map page goes one step outward: an open menu first, before the panel and the selection hear of it.
+function closeMenu(event) {
+  const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
+  if (!menu) return;
+  menu.removeAttribute("open");
+  event.preventDefault();
+  event.stopPropagation();
+}
+window.addEventListener("keydown", closeMenu, true);
+
 // The legend of the Map page: a click shows or hides a class, a double click leaves it alone; painted at once, told to
 // Python a moment later, so that quick clicks are one step.
 

@@ -72,8 +72,9 @@ def pixel(page, row: int, side: str = "left") -> list[float]:
 
 def drag_box(page, low: tuple[float, float], high: tuple[float, float]) -> None:
     """Draw a box over these shares of the map's width and height."""
-    box = page.locator("#map-left canvas").first.bounding_box()
+    # The click scrolls the map into sight, so its place is asked for afterwards.
     page.locator("#map-left [data-tool=box]").click()
+    box = page.locator("#map-left canvas").first.bounding_box()
     at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (low, high)]
     page.mouse.move(*at[0])
     page.mouse.down()
@@ -229,6 +230,21 @@ def test_two_maps_are_linked(page, site, mapped, project) -> None:
     rows = {each.ordinal for each in maps.displaced(project, mapped["planted"], mapped["noise"], ordinal)}
     listed = {int(row.get_attribute("data-ordinal")) for row in page.locator("#map-pair tr[data-do=open]").all()}
     assert listed == rows
+
+
+def test_escape_goes_one_step_outward(page, site, mapped) -> None:
+    opened(page, site, mapped, doc="5")
+    drag_box(page, (0.15, 0.1), (0.55, 0.9))
+    page.wait_for_selector("#map-selection .wb-selected")
+    page.locator("#map-head .wb-make summary").click()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#map-head .wb-make:not([open])")
+    assert page.locator("#document .wb-neighbours").is_visible()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#document", state="hidden")
+    assert selected(page) > 0
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#map-selection .wb-selected", state="detached")
 
 
 def test_problems_are_selected_by_a_click(page, site, mapped, project) -> None:

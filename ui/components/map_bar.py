@@ -100,7 +100,7 @@ def honesty_html(info: "MapInfo", narrowed: int | None = None, *, explains: bool
     reduced = f'<p class="dim">{escape(info.reduction)}</p>' if info.reduction else ""
     notes = "".join(f"<li>{escape(each)}</li>" for each in NOT_SHOWN)
     told = (
-        '<details class="menu wb-notshown"><summary class="wb-quiet">what a map does not show</summary>'
+        '<details class="menu wb-notshown"><summary class="wb-quiet">what it does not show</summary>'
         f'<div class="pop"><ul>{notes}</ul>{reduced}</div></details>'
     )
     return f'<div class="wb-honest"><span class="facts">{"".join(facts)}</span>{told if explains else ""}</div>'

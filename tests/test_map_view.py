@@ -190,7 +190,7 @@ def test_colourings_are_in_groups() -> None:
 
 def test_the_honesty_line() -> None:
     drawn = bars.honesty_html(info(), 47)
-    for part in ("47 / 412", "0.953", "0.918", "<b>15</b>", "<b>7</b>", "what a map does not show"):
+    for part in ("47 / 412", "0.953", "0.918", "<b>15</b>", "<b>7</b>", "what it does not show"):
         assert part in drawn
     assert "does not show" not in bars.honesty_html(info(), explains=False)
     assert "recall 0.970" in bars.honesty_html(info(exact=False, recall=0.97))

@@ -175,7 +175,8 @@ def test_the_app_starts_without_the_heavy_libraries(tmp_path):
         "from ui.app import build_app\n"
         f"workspace = pathlib.Path({str(tmp_path)!r})\n"
         "build_app(workspace, jobs=JobService(workspace))\n"
-        "print([name for name in ('torch', 'faiss', 'umap', 'numba', 'sklearn', 'transformers', 'bm25s', 'onnx') if name in sys.modules])\n"
+        "heavy = ('torch', 'faiss', 'umap', 'numba', 'sklearn', 'transformers', 'bm25s', 'onnx')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

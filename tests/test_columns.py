@@ -160,7 +160,7 @@ def test_rerankers_of_this_machine_come_first_and_the_others_are_marked() -> Non
 
 
 def test_a_listwise_reranker_is_given_its_model_or_endpoint_in_the_column() -> None:
-    """The catalogue's “listwise” names no model, so its fields are open, and the form stands open until one is given."""
+    """The catalogue's “listwise” names no model, so its fields are open; the form too, until one is given."""
     from workbench.specs import RerankSpec
     from workbench.workflows.reranking import list_rerankers
 

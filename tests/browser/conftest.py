@@ -11,7 +11,8 @@ from typing import NoReturn
 
 import pytest
 from browser_support import ROOT, Site, birds_file, free_port, wait_for
-from map_support import GL_FLAGS
+from map_points import CARD, KINDS, POINTS, settled
+from map_support import GL_FLAGS, as_json, serving, wire
 
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu"]
 
@@ -125,3 +126,40 @@ def page(chromium, site: Site) -> Iterator[object]:
 
 def local(url: str, site: Site) -> bool:
     return url.startswith((site.url, "data:", "blob:"))
+
+
+@pytest.fixture(scope="session")
+def map_server() -> Iterator[str]:
+    """The address of a page with a map of the points of map_points."""
+    files = {
+        "/points.bin": wire(POINTS, KINDS),
+        "/other.bin": wire(POINTS[:, ::-1], KINDS),
+        "/card/0.json": as_json(CARD),
+    }
+    with serving(files) as url:
+        yield url
+
+
+@pytest.fixture
+def open_map(gl_chromium, map_server: str) -> Iterator[object]:
+    """Opens the page with a query; fails where a script broke or anything but the server was asked."""
+    pages, errors, foreign = [], [], []
+
+    def opened(query: str = "", script: str = "") -> object:
+        page = gl_chromium.new_page()
+        pages.append(page)
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda sent: foreign.append(sent.url) if not sent.url.startswith(map_server) else None)
+        if script:
+            page.add_init_script(script)
+        page.goto(f"{map_server}/?{query}")
+        page.wait_for_selector("body[data-ready]")
+        settled(page)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert not errors
+    assert not foreign

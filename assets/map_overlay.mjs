@@ -65,7 +65,8 @@ function dot({ brush, tokens }, [x, y], radius, colour) {
 
 // ── cluster names ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-// Largest first, each on its centre or a little above or below it where no other name or hit is; further ones appear as the map is drawn closer.
+// Largest first, each above or below its centre, so that a small island stays in sight; further ones appear as the map is
+// drawn closer.
 function drawLabels(pen, labels) {
   const { brush, camera, tokens } = pen;
   const most = Math.max(4, (camera.width * camera.height) / ROOM), largest = labels[0]?.size || 1;
@@ -73,12 +74,12 @@ function drawLabels(pen, labels) {
   for (const label of labels) {
     const at = camera.px(label.x, label.y);
     if (!within(pen, at, -4)) continue;
-    const size = Math.round(11.5 + 4 * Math.sqrt(label.size / largest));
+    const size = Math.round(10.5 + 3 * Math.sqrt(label.size / largest));
     brush.font = `700 ${size}px ${tokens.font}`;
     const lines = broken(label.text), half = Math.max(...lines.map((line) => measure(brush, line))) / 2;
     const tall = lines.length * size * 0.62 + 3;
-    const step = tall + 8;
-    const shift = [0, -step, step, -2 * step, 2 * step].find((by) => reserve(pen, [at[0], at[1] + by], half + 5, tall));
+    const step = tall + 9;
+    const shift = [-step, step, 0, -2 * step, 2 * step].find((by) => reserve(pen, [at[0], at[1] + by], half + 5, tall));
     if (shift === undefined) continue;
     brush.textAlign = "center";
     lines.forEach((line, i) => write(pen, line, at[0], at[1] + shift + (i - (lines.length - 1) / 2) * size * 1.15, tokens.css.text));

@@ -102,9 +102,15 @@ def test_a_stopped_run_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_jobs_name_kinds_and_corpora_that_exist(report: DemoReport) -> None:
     jobs = demo_jobs()
-    assert [kind for kind, _, _ in jobs] == ["demo"] + ["encode"] * 8
     encoders = {entry.name for entry in list_encoders()}
-    pairs = [(arguments["corpus"], arguments["encoder"]) for _, arguments, _ in jobs[1:]]
+    pairs, maps = (
+        [(arguments["corpus"], arguments["encoder"]) for kind, arguments, _ in jobs if kind == wanted]
+        for wanted in ("encode", "map")
+    )
+    assert jobs[0][0] == "demo" and len(jobs) == 12 and {corpus for corpus, _ in maps} == set(report.documents)
+    # What is mapped was encoded before.
+    order = [(kind, arguments.get("corpus"), arguments.get("encoder")) for kind, arguments, _ in jobs]
+    assert all(order.index(("encode", *pair)) < order.index(("map", *pair)) for pair in maps)
     assert len(set(pairs)) == 8 and {encoder for _, encoder in pairs} <= encoders
     assert pairs[0] == ("openclipart", "clipart-bridge") and pairs[-1] == ("factbook", "bge-small")
     assert all(kind in KINDS for kind, _, _ in jobs)
@@ -120,7 +126,8 @@ def test_the_demo_is_queued_for_any_device_and_its_encodes_come_last(tmp_path):
     workspace = Workspace(tmp_path)
     assert start_demo(workspace, enqueue) == "demo"
     assert workspace.projects() == ["demo"]
-    assert queued == [("demo", "demo", "auto", 1)] + [("encode", "demo", "auto", 9)] * 8
+    assert queued[0] == ("demo", "demo", "auto", 1)
+    assert {tuple(each[1:]) for each in queued[1:]} == {("demo", "auto", 9)} and len(queued) == 12
     with pytest.raises(BadInput, match="already a project"):
         start_demo(workspace, enqueue)
-    assert len(queued) == 9
+    assert len(queued) == 12

@@ -53,18 +53,22 @@ OPENCLIPART = Sample(
     ImportSpec(reader="jsonl", id_field="id", text_field="keywords", title_field="title", image_field="file"),
 )
 DEMO_SAMPLES = (FACTBOOK, PYTHON_LIBRARY, OPENCLIPART)
-DEMO_ENCODES = (
-    ("openclipart", "clipart-bridge"),
-    ("factbook", "minilm"),
-    ("factbook", "splade-tiny"),
-    ("openclipart", "minilm"),
-    ("openclipart", "efficientnet-lite0"),
-    ("openclipart", "colbert-small"),
-    ("python-library", "minilm"),
-    ("factbook", "bge-small"),
+DEMO_WORK = (
+    ("encode", "openclipart", "clipart-bridge"),
+    ("encode", "factbook", "minilm"),
+    ("map", "factbook", "minilm"),
+    ("encode", "factbook", "splade-tiny"),
+    ("map", "openclipart", "clipart-bridge"),
+    ("encode", "openclipart", "minilm"),
+    ("encode", "openclipart", "efficientnet-lite0"),
+    ("encode", "openclipart", "colbert-small"),
+    ("encode", "python-library", "minilm"),
+    ("map", "python-library", "minilm"),
+    ("encode", "factbook", "bge-small"),
 )
-"""(corpus, encoder) in the order of what a first visitor tries: pictures by text and passages by meaning come within a
-minute or two, the longest last. Token vectors of the pictures' words only: those of the Factbook take 0.7 GB."""
+"""(kind of job, corpus, encoder) in the order of what a first visitor tries: pictures by text and passages by meaning
+come within a minute or two, the longest last. Token vectors of the pictures' words only: those of the Factbook take
+0.7 GB."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,11 @@ class DemoReport:
 def demo_jobs() -> list[tuple[str, dict[str, Any], str]]:
     """(kind, arguments, title) of the jobs that fill the demo project, in the order to enqueue them."""
     titles = {sample.name: sample.title for sample in DEMO_SAMPLES}
-    encodes: list[tuple[str, dict[str, Any], str]] = [
-        ("encode", {"corpus": corpus, "encoder": encoder}, f"Encode {titles[corpus]} with {encoder}")
-        for corpus, encoder in DEMO_ENCODES
+    work: list[tuple[str, dict[str, Any], str]] = [
+        (kind, {"corpus": corpus, "encoder": encoder}, f"{kind.capitalize()} {titles[corpus]} with {encoder}")
+        for kind, corpus, encoder in DEMO_WORK
     ]
-    return [("demo", {}, "Set up the demo corpora"), *encodes]
+    return [("demo", {}, "Set up the demo corpora"), *work]
 
 
 def start_demo(workspace: Workspace, enqueue: Callable[..., Any]) -> str:
@@ -97,7 +101,7 @@ def start_demo(workspace: Workspace, enqueue: Callable[..., Any]) -> str:
     project = workspace.create(DEMO_PROJECT)
     project.close()
     for kind, arguments, title in demo_jobs():
-        enqueue(kind, project.name, arguments, title=title, priority=9 if kind == "encode" else 1)
+        enqueue(kind, project.name, arguments, title=title, priority=1 if kind == "demo" else 9)
     return project.name
 
 

@@ -8,12 +8,14 @@ from workbench.registry import Registry
 from workbench.scoring import normalize_rows, top_k
 from workbench.specs import (
     BM25Spec,
+    CrossEncoderSpec,
     DenseSpec,
     EncodeSpec,
     ImportSpec,
     PipelineSpec,
     encoder_spec,
     fingerprint,
+    reranker_spec,
 )
 from workbench.types import Document, Ranking
 
@@ -88,6 +90,11 @@ def test_an_unknown_encoder_family_lists_the_families():
     with pytest.raises(BadInput, match="no encoder family “dens”") as caught:
         encoder_spec({"kind": "dens"})
     assert "dense" in caught.value.hint
+
+
+def test_a_spec_without_a_kind_is_of_the_usual_family():
+    assert encoder_spec({"name": "x"}) == DenseSpec(name="x")
+    assert reranker_spec({"name": "x"}) == CrossEncoderSpec(name="x")
 
 
 def test_a_pipeline_is_data():

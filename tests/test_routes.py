@@ -57,6 +57,7 @@ def test_an_image_is_re_encoded(client: TestClient, corpus_id: int, size: str) -
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/webp"
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'; sandbox"
     assert "private" in answer.headers["cache-control"] and "immutable" in answer.headers["cache-control"]
     with Image.open(io.BytesIO(answer.content)) as image:
         assert image.format == "WEBP"

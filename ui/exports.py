@@ -5,18 +5,12 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 
+from ui.headers import NOT_KEPT
 from workbench.errors import WorkbenchError
 from workbench.workflows.exporting import find_export
 
 if TYPE_CHECKING:
     from ui.session import Context
-
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cache-Control": "no-store",
-}
 
 
 def add_exports(router: APIRouter, context: "Context") -> None:
@@ -29,4 +23,4 @@ def add_exports(router: APIRouter, context: "Context") -> None:
         except WorkbenchError as error:
             raise HTTPException(404, str(error)) from error
         # As bytes to keep, never as a page to show: the file holds a corpus's text.
-        return FileResponse(path, media_type="application/octet-stream", filename=name, headers=HEADERS)
+        return FileResponse(path, media_type="application/octet-stream", filename=name, headers=NOT_KEPT)

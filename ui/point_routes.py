@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from ui.components.assets import media_url
 from ui.components.filters_text import read_filters
+from ui.headers import KEPT, NOT_KEPT
 from ui.session import Context
 from workbench.errors import BadInput, WorkbenchError
 from workbench.project import Project
@@ -19,13 +20,6 @@ from workbench.workflows import map as maps
 
 logger = logging.getLogger("workbench.ui")
 
-SAFE = {
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-}
-KEPT = {**SAFE, "Cache-Control": "private, max-age=31536000, immutable"}
-NOT_KEPT = {**SAFE, "Cache-Control": "no-store"}
 PLAIN = "application/octet-stream"
 MOST_TEXT = 4000
 """Characters of a query, a filter or a list of shapes in an address."""

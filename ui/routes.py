@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse
 from ui.components.assets import ASSETS, FOLDER, Size
 from ui.components.thumbnails import BadImage, Thumbnails
 from ui.exports import add_exports
+from ui.headers import IMAGE_POLICY, KEPT, NOT_KEPT
 from ui.map_routes import add_map_page
 from ui.point_routes import add_points
 from ui.session import Context
@@ -20,13 +21,6 @@ from workbench.workflows import images
 
 logger = logging.getLogger("workbench.ui")
 
-SAFE = {
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-}
-KEPT = {**SAFE, "Cache-Control": "private, max-age=31536000, immutable"}
-NOT_KEPT = {**SAFE, "Cache-Control": "no-store"}
 PLACEHOLDER = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="96" viewBox="0 0 96 96" fill="#808080">'
     '<rect width="96" height="96" fill-opacity=".15"/>'
@@ -61,8 +55,8 @@ def build_router(context: Context) -> APIRouter:
             made = thumbnails.get((project, corpus_id, ordinal, size, str(path)), path, size)
         except BadImage as error:
             logger.info("image %d of corpus %d cannot be shown: %s", ordinal, corpus_id, error)
-            return Response(PLACEHOLDER, media_type="image/svg+xml", headers=NOT_KEPT)
-        return Response(made, media_type="image/webp", headers=KEPT)
+            return Response(PLACEHOLDER, media_type="image/svg+xml", headers=NOT_KEPT | IMAGE_POLICY)
+        return Response(made, media_type="image/webp", headers=KEPT | IMAGE_POLICY)
 
     @router.get("/media-query/{project}/{id}")
     def query_media(project: str, id: str, size: Literal["thumb", "view", "full"] = "thumb") -> Response:
@@ -72,8 +66,8 @@ def build_router(context: Context) -> APIRouter:
             made = thumbnails.get((project, id, shown), path, shown)
         except BadImage as error:
             logger.info("query image %s cannot be shown: %s", id, error)
-            return Response(PLACEHOLDER, media_type="image/svg+xml", headers=NOT_KEPT)
-        return Response(made, media_type="image/webp", headers=KEPT)
+            return Response(PLACEHOLDER, media_type="image/svg+xml", headers=NOT_KEPT | IMAGE_POLICY)
+        return Response(made, media_type="image/webp", headers=KEPT | IMAGE_POLICY)
 
     return router
 

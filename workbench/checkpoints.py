@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from workbench.errors import BadInput, NotFound, WorkbenchError
+from workbench.specs import EncodeSpec
 from workbench.vectors import write_durably
 
 T = TypeVar("T")
@@ -109,6 +110,13 @@ def hub_snapshot(hub_id: str, revision: str | None = None) -> Path | None:
         if isinstance(found, str):
             return Path(found).parent
     return None
+
+
+def found_revision(located: Located, folder: Path | None, asked: str | None) -> str:
+    """A hash over the local files, else the hub's commit (the name of `folder`), else what was asked or "unknown"."""
+    if located.folder is not None:
+        return folder_revision(located.folder)
+    return folder.name if folder is not None else asked or "unknown"
 
 
 def file_hash(path: Path) -> str:
@@ -355,3 +363,33 @@ def known_model_ids(folder: Path) -> list[str]:
     if card.is_file():
         names += re.findall(r"^base_model:\s*([\w./-]+)\s*$", card.read_text(errors="replace"), re.MULTILINE)
     return [name.rstrip("/") for name in names if name]
+
+
+def load_pretrained(kind: str, spec: Any, located: Located, run: EncodeSpec) -> Any:
+    """The model of `spec` by sentence-transformers' class `kind`, on the run's device.
+
+    Read of the spec, of whatever family: `model`, `revision`, and `trust_remote_code` (off where it has none).
+    Raises what `load_failure` makes of an error, `WorkbenchError` where there is no memory for it.
+    """
+    import sentence_transformers
+    import torch
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
+    device = resolve_device(run.device)
+    folder = located.folder or hub_snapshot(spec.model, spec.revision)
+    if folder is not None:
+        check_memory(folder, spec.model, device)
+    logging.disable_progress_bar()
+    stored = device != "cpu" and run.dtype != "float32"
+    try:
+        return getattr(sentence_transformers, kind)(
+            located.source,
+            device=device,
+            revision=spec.revision,
+            trust_remote_code=getattr(spec, "trust_remote_code", False),
+            local_files_only=located.folder is not None,
+            model_kwargs={"dtype": "auto" if stored else torch.float32},
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, SafetensorError) as error:
+        raise load_failure(spec.model, error) from error

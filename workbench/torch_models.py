@@ -1,11 +1,12 @@
 """What encoders and rerankers share around a loaded torch model: precision, batch budgets, limits, missing weights."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import torch
 
+from workbench.batching import DoesNotFit
 from workbench.checkpoints import memory_ran_out
 from workbench.errors import BadInput
 
@@ -47,9 +48,18 @@ def keep_linear_weights_in_bfloat16(model: torch.nn.Module) -> None:
             module.to(torch.bfloat16)
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether `error` says that memory ran out, on the GPU or the CPU."""
-    return memory_ran_out(error)
+def if_it_fits(device: torch.device, work: Callable[[], T]) -> T:
+    """`work()`. Raises `DoesNotFit` where the memory of `device` ran out, and only then; else what `work` raises."""
+    try:
+        return work()
+    except RuntimeError as error:
+        if not memory_ran_out(error):
+            raise
+        message = str(error)
+    # Raised out here, where the failed attempt's tensors are no longer held by the exception.
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    raise DoesNotFit(message)
 
 
 def one_late(items: Iterable[T]) -> Iterator[T]:

@@ -10,24 +10,21 @@ from numpy.typing import NDArray
 from workbench.catalogue import CatalogueEntry, known_model
 from workbench.checkpoints import (
     Located,
-    check_memory,
-    folder_revision,
+    found_revision,
     hub_snapshot,
     known_model_ids,
-    load_failure,
+    load_pretrained,
     locate,
-    resolve_device,
     resolve_dtype,
 )
 from workbench.encoders.base import Output, Role, TextEncoder, truncation
 from workbench.encoders.inference import Runner
+from workbench.encoders.pretrained import PROMPT_NAMES, chosen_prompt
 from workbench.errors import BadInput
 from workbench.scoring import normalize_rows
 from workbench.specs import DenseSpec, EncoderSpec, EncodeSpec
 from workbench.torch_models import checked_length, position_limit
 from workbench.types import Progress
-
-PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
 
 class DenseEncoder(TextEncoder):
@@ -44,7 +41,7 @@ class DenseEncoder(TextEncoder):
         self._max_length = applied_max_length(spec, model)
         self._dim = applied_dim(spec, model)
         self._dtype = resolve_dtype(run.dtype, model.device.type, str(model.dtype).removeprefix("torch."))
-        self._revision = self._find_revision(located)
+        self._revision = found_revision(located, self._folder, spec.revision)
         self._runner = Runner(model, str(model.device), self._dtype, run.batch_tokens)
         self.warnings = self._find_warnings()
 
@@ -54,7 +51,7 @@ class DenseEncoder(TextEncoder):
         if not isinstance(spec, DenseSpec):
             raise TypeError(f"a DenseSpec is needed, not {type(spec).__name__}")
         located = locate(spec.model)
-        return cls(spec, load_model(spec, located, run), run, located)
+        return cls(spec, load_pretrained("SentenceTransformer", spec, located, run), run, located)
 
     @property
     def dim(self) -> int:
@@ -99,12 +96,6 @@ class DenseEncoder(TextEncoder):
         rows = self._runner.run(texts, self._prompts[role], role, progress)[:, : self._dim]
         return normalize_rows(rows) if self._spec.normalize else np.ascontiguousarray(rows)
 
-    def _find_revision(self, located: Located) -> str:
-        """The hub's commit, else a hash over the local files."""
-        if located.folder is not None:
-            return folder_revision(located.folder)
-        return self._folder.name if self._folder is not None else self._spec.revision or "unknown"
-
     def _find_warnings(self) -> list[str]:
         found: list[str] = []
         known = known_model([self._spec.model, *(known_model_ids(self._folder) if self._folder else [])])
@@ -122,48 +113,6 @@ class DenseEncoder(TextEncoder):
         if self._spec.normalize and self._model.similarity_fn_name == "dot":
             found.append("This model compares by dot product, but its vectors are scaled to length 1 here.")
         return found
-
-
-def load_model(spec: DenseSpec, located: Located, run: EncodeSpec) -> Any:
-    """The SentenceTransformer of `spec` on the run's device. Raises what `load_failure` makes of an error."""
-    import torch
-    from safetensors import SafetensorError
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    device = resolve_device(run.device)
-    on_cpu = device == "cpu"
-    folder = located.folder or hub_snapshot(spec.model, spec.revision)
-    if folder is not None:
-        check_memory(folder, spec.model, device)
-    logging.disable_progress_bar()
-    try:
-        return SentenceTransformer(
-            located.source,
-            device=device,
-            revision=spec.revision,
-            trust_remote_code=spec.trust_remote_code,
-            local_files_only=located.folder is not None,
-            model_kwargs={"dtype": torch.float32 if on_cpu or run.dtype == "float32" else "auto"},
-        )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, SafetensorError) as error:
-        raise load_failure(spec.model, error) from error
-
-
-def chosen_prompt(role: Role, spec: DenseSpec, model: Any) -> str:
-    """The text put before each input, exactly: the spec's, else the model's for the role, else its default one.
-
-    A default prompt that is named after the other role is not taken.
-    """
-    given = spec.query_prompt if role == "query" else spec.document_prompt
-    if given is not None:
-        return given
-    own = next((model.prompts[name] for name in PROMPT_NAMES[role] if model.prompts.get(name)), "")
-    default = model.default_prompt_name
-    others = {name for other, names in PROMPT_NAMES.items() if other != role for name in names}
-    if not own and default and default not in others:
-        own = model.prompts.get(default) or ""
-    return str(own)
 
 
 def applied_max_length(spec: DenseSpec, model: Any) -> int | None:

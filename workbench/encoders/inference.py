@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.batching import DoesNotFit, TokenBudget, prefetched, windows
+from workbench.batching import TokenBudget, prefetched, windows
 from workbench.encoders.base import Role
 from workbench.encoders.forms import DENSE, Form, joined, reordered
-from workbench.torch_models import is_out_of_memory, one_late, precision, set_precision, suitable_budget
+from workbench.torch_models import if_it_fits, one_late, precision, set_precision, suitable_budget
 from workbench.types import Progress
 
 WINDOW = 4096
@@ -190,17 +190,12 @@ class Runner:
 
     def _forward(self, features: Features, role: Role, form: Form) -> Any:
         """What `form` keeps, on the device. Raises `DoesNotFit` where the device's memory ran out, and only then."""
-        try:
+
+        def run() -> Any:
             moved = {name: self._moved(value) for name, value in features.items()}
             return form.keep(self._model(moved, task=role, **form.options()))
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            message = str(error)
-        # Raised out here, where the failed attempt's tensors are no longer held by the exception.
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        raise DoesNotFit(message)
+
+        return if_it_fits(self._device, run)
 
     def _moved(self, value: Any) -> Any:
         if not isinstance(value, torch.Tensor) or self._device.type == "cpu":

@@ -18,15 +18,16 @@ from workbench.checkpoints import (
     Located,
     file_hash,
     folder_revision,
+    found_revision,
     hub_snapshot,
     load_failure,
+    load_pretrained,
     locate,
     resolve_dtype,
 )
 from workbench.encoders.base import Matrix, Output
 from workbench.encoders.forms import DENSE, MULTI, Features, counting, csr
 from workbench.encoders.inference import Runner
-from workbench.encoders.pretrained import found_revision, load
 from workbench.errors import BadInput, NotFound
 from workbench.specs import EncodeSpec, M3Spec
 from workbench.torch_models import checked_length, position_limit
@@ -134,7 +135,7 @@ def open_trunk(spec: M3Spec, run: EncodeSpec) -> Trunk:
     from sentence_transformers import SentenceTransformer
 
     located = locate(spec.model)
-    loaded = load("SentenceTransformer", spec, located, run)
+    loaded = load_pretrained("SentenceTransformer", spec, located, run)
     first, device = loaded[0], str(loaded.device)
     if spec.max_length is not None:
         first.max_seq_length = checked_length(spec.model, spec.max_length, position_limit(first.config))

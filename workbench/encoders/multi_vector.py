@@ -5,10 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from workbench.checkpoints import Located, hub_snapshot, locate
+from workbench.checkpoints import Located, hub_snapshot, load_pretrained, locate
 from workbench.encoders.base import Output, Role
 from workbench.encoders.forms import MULTI, Form
-from workbench.encoders.pretrained import PretrainedTextEncoder, architectures, load, saved_as
+from workbench.encoders.pretrained import PretrainedTextEncoder, architectures, saved_as
 from workbench.encoders.words import readable
 from workbench.errors import BadInput
 from workbench.ragged import Ragged
@@ -46,9 +46,10 @@ class MultiVectorTextEncoder(PretrainedTextEncoder):
         located = locate(spec.model)
         folder = located.folder or hub_snapshot(spec.model, spec.revision)
         if folder is None or for_late_interaction(folder):
-            return cls(spec, load("MultiVectorEncoder", spec, located, run), run, located)
+            return cls(spec, load_pretrained("MultiVectorEncoder", spec, located, run), run, located)
         # sentence-transformers would add a projection with random weights.
-        encoder = cls(spec, without_projection(load("SentenceTransformer", spec, located, run)), run, located)
+        model = without_projection(load_pretrained("SentenceTransformer", spec, located, run))
+        encoder = cls(spec, model, run, located)
         encoder.warnings.append(
             f"“{spec.model}” was not trained for late interaction: the states of its own tokens are compared."
         )

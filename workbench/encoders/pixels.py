@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from workbench.batching import DoesNotFit, TokenBudget, prefetched, windows
+from workbench.batching import TokenBudget, prefetched, windows
 from workbench.images import read_image
-from workbench.torch_models import is_out_of_memory, precision, set_precision
+from workbench.torch_models import if_it_fits, precision, set_precision
 
 WINDOW = 32
 """Images made ready together; three windows at most are in memory."""
@@ -45,17 +45,12 @@ class Precision:
 
     def call(self, forward: Forward, features: Features) -> torch.Tensor:
         """(m, d) float32 of `forward`. Raises `DoesNotFit` where the device's memory ran out, and only then."""
-        try:
+
+        def run() -> torch.Tensor:
             with torch.inference_mode(), precision(self.device, self.dtype):
                 return forward(self.moved(features)).float().cpu()
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            message = str(error)
-        # Raised out here, where the failed attempt's tensors are no longer held by the exception.
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        raise DoesNotFit(message)
+
+        return if_it_fits(self.device, run)
 
 
 class ImageRunner:

@@ -1,23 +1,15 @@
-"""What text encoders loaded by sentence-transformers share beside the dense ones: prompts, lengths, revision, size."""
+"""What text encoders that sentence-transformers loads share: all of them prompts, the others than dense a base."""
 
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from workbench.catalogue import read_json
-from workbench.checkpoints import (
-    Located,
-    check_memory,
-    folder_revision,
-    hub_snapshot,
-    load_failure,
-    resolve_device,
-    resolve_dtype,
-)
+from workbench.checkpoints import Located, found_revision, hub_snapshot, resolve_dtype
 from workbench.encoders.base import Role, TextEncoder, truncation
 from workbench.encoders.forms import Form
 from workbench.encoders.inference import Runner
-from workbench.specs import EncodeSpec, M3Spec, MultiVectorSpec, SparseSpec
+from workbench.specs import DenseSpec, EncodeSpec, MultiVectorSpec, SparseSpec
 
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 LIBRARIES = ("sentence-transformers", "transformers", "torch")
@@ -31,7 +23,7 @@ class PretrainedTextEncoder(TextEncoder):
         self._spec = spec
         self._model = model
         self._folder = located.folder or hub_snapshot(spec.model, spec.revision)
-        self._prompts = {role: self._prompt(role) for role in PROMPT_NAMES}
+        self._prompts = {role: chosen_prompt(role, spec, model) for role in PROMPT_NAMES}
         self._dtype = resolve_dtype(run.dtype, model.device.type, str(model.dtype).removeprefix("torch."))
         self._revision = found_revision(located, self._folder, spec.revision)
         self._runner = Runner(model, str(model.device), self._dtype, run.batch_tokens, self._form())
@@ -49,18 +41,6 @@ class PretrainedTextEncoder(TextEncoder):
         """Tokens that are read of a text; None where the model has no limit."""
         length = self._model.max_seq_length
         return int(length) if length is not None and length < 1 << 30 else None
-
-    def _prompt(self, role: Role) -> str:
-        """The text put before each input: the spec's, else the model's for the role, else its default one."""
-        given = getattr(self._spec, f"{role}_prompt", None)
-        if given is not None:
-            return str(given)
-        own = next((self._model.prompts[name] for name in PROMPT_NAMES[role] if self._model.prompts.get(name)), "")
-        default = self._model.default_prompt_name
-        others = {name for other, names in PROMPT_NAMES.items() if other != role for name in names}
-        if not own and default and default not in others:
-            own = self._model.prompts.get(default) or ""
-        return str(own)
 
     @property
     def size_bytes(self) -> int:
@@ -95,40 +75,20 @@ class PretrainedTextEncoder(TextEncoder):
         }
 
 
-def found_revision(located: Located, folder: Path | None, asked: str | None) -> str:
-    """A hash over the local files, else the hub's commit, else "unknown"."""
-    if located.folder is not None:
-        return folder_revision(located.folder)
-    return folder.name if folder is not None else asked or "unknown"
+def chosen_prompt(role: Role, spec: DenseSpec | SparseSpec | MultiVectorSpec, model: Any) -> str:
+    """The text put before each input, exactly: the spec's, else the model's for the role, else its default one.
 
-
-def load(kind: str, spec: SparseSpec | MultiVectorSpec | M3Spec, located: Located, run: EncodeSpec) -> Any:
-    """The model of `spec` by sentence-transformers' class `kind`, on the run's device.
-
-    Raises what `load_failure` makes of an error, `WorkbenchError` where there is no memory for it.
+    A default prompt that is named after the other role is not taken.
     """
-    import sentence_transformers
-    import torch
-    from safetensors import SafetensorError
-    from transformers.utils import logging
-
-    device = resolve_device(run.device)
-    folder = located.folder or hub_snapshot(spec.model, spec.revision)
-    if folder is not None:
-        check_memory(folder, spec.model, device)
-    logging.disable_progress_bar()
-    stored = device != "cpu" and run.dtype != "float32"
-    try:
-        return getattr(sentence_transformers, kind)(
-            located.source,
-            device=device,
-            revision=spec.revision,
-            trust_remote_code=getattr(spec, "trust_remote_code", False),
-            local_files_only=located.folder is not None,
-            model_kwargs={"dtype": "auto" if stored else torch.float32},
-        )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, SafetensorError) as error:
-        raise load_failure(spec.model, error) from error
+    given = getattr(spec, f"{role}_prompt", None)
+    if given is not None:
+        return str(given)
+    own = next((model.prompts[name] for name in PROMPT_NAMES[role] if model.prompts.get(name)), "")
+    default = model.default_prompt_name
+    others = {name for other, names in PROMPT_NAMES.items() if other != role for name in names}
+    if not own and default and default not in others:
+        own = model.prompts.get(default) or ""
+    return str(own)
 
 
 def saved_as(folder: Path | None) -> str:

@@ -6,10 +6,10 @@ from typing import Any, Self
 
 from scipy import sparse
 
-from workbench.checkpoints import Located, locate
+from workbench.checkpoints import Located, load_pretrained, locate
 from workbench.encoders.base import Output, Role
 from workbench.encoders.forms import Form, SparseForm
-from workbench.encoders.pretrained import PretrainedTextEncoder, architectures, load, saved_as
+from workbench.encoders.pretrained import PretrainedTextEncoder, architectures, saved_as
 from workbench.encoders.words import readable
 from workbench.errors import BadInput
 from workbench.specs import EncoderSpec, EncodeSpec, SparseSpec
@@ -44,7 +44,7 @@ class SparseTextEncoder(PretrainedTextEncoder):
         if not isinstance(spec, SparseSpec):
             raise TypeError(f"a SparseSpec is needed, not {type(spec).__name__}")
         located = locate(spec.model)
-        return cls(spec, load("SparseEncoder", spec, located, run), run, located)
+        return cls(spec, load_pretrained("SparseEncoder", spec, located, run), run, located)
 
     @property
     def dim(self) -> int:

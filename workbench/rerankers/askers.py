@@ -13,7 +13,7 @@ from workbench.rerankers.causal import Causal, answer_logits, cleaned, load_caus
 from workbench.rerankers.endpoint import Endpoint, chat_address
 from workbench.rerankers.ordering import LETTERS, SYSTEM, Order, one_line, read_order, window_prompt
 from workbench.specs import EncodeSpec, ListwiseSpec
-from workbench.torch_models import is_out_of_memory, precision
+from workbench.torch_models import if_it_fits, precision
 
 Tick = Callable[[], None]
 """Called now and then while a window is worked on; what it raises stops the work."""
@@ -183,18 +183,16 @@ class LocalModel:
             tick()
             return torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
 
-        try:
+        def run() -> Any:
             with torch.inference_mode(), precision(causal.device, causal.dtype):
-                made = causal.model.generate(
+                return causal.model.generate(
                     tokens,
                     attention_mask=torch.ones_like(tokens),
                     generation_config=config,
                     stopping_criteria=[watch],
                 )
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            raise DoesNotFit(str(error)) from error
+
+        made = if_it_fits(causal.device, run)
         return str(words.tokenizer.decode(made[0, tokens.shape[1] :], skip_special_tokens=True))
 
     def describe(self) -> dict[str, Any]:

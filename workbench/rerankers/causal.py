@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.batching import DoesNotFit
 from workbench.checkpoints import (
     Located,
     check_memory,
@@ -25,7 +24,7 @@ from workbench.checkpoints import (
 from workbench.errors import BadInput
 from workbench.rerankers.gguf import gguf_folder
 from workbench.specs import EncodeSpec, ListwiseSpec, LLMRerankerSpec
-from workbench.torch_models import is_out_of_memory, position_limit, precision, set_precision, untrained
+from workbench.torch_models import if_it_fits, position_limit, precision, set_precision, untrained
 
 CausalSpec = LLMRerankerSpec | ListwiseSpec
 LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError)
@@ -280,15 +279,10 @@ def answer_logits(causal: Causal, prompts: Sequence[Sequence[int]]) -> NDArray[n
 
 def in_memory(work: Any, causal: Causal) -> NDArray[np.float32]:
     """`work()`, a tensor, as float32, run in the model's precision. Raises `DoesNotFit` where memory ran out."""
-    try:
+
+    def run() -> NDArray[np.float32]:
         with torch.inference_mode(), precision(causal.device, causal.dtype):
             result: NDArray[np.float32] = work().float().cpu().numpy()
             return result
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        message = str(error)
-    # Raised out here, where the failed attempt's tensors are no longer held by the exception.
-    if causal.device.type == "cuda":
-        torch.cuda.empty_cache()
-    raise DoesNotFit(message)
+
+    return if_it_fits(causal.device, run)

@@ -12,15 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.batching import DoesNotFit, TokenBudget, windows
+from workbench.batching import TokenBudget, windows
 from workbench.checkpoints import (
     Located,
-    check_memory,
-    folder_revision,
+    found_revision,
     hub_snapshot,
-    load_failure,
+    load_pretrained,
     locate,
-    resolve_device,
+    memory_ran_out,
     resolve_dtype,
 )
 from workbench.errors import BadInput, WorkbenchError
@@ -29,7 +28,7 @@ from workbench.rerankers.pairs import PairFeed, Pairs
 from workbench.specs import CrossEncoderSpec, EncodeSpec, RerankerSpec
 from workbench.torch_models import (
     checked_length,
-    is_out_of_memory,
+    if_it_fits,
     one_late,
     position_limit,
     precision,
@@ -62,9 +61,7 @@ class CrossEncoderReranker(Reranker):
         set_precision(model, self._device, self._dtype)
         self._budget = TokenBudget(run.batch_tokens or suitable_budget(self._device))
         folder = located.folder or hub_snapshot(spec.model, spec.revision)
-        self._revision = (
-            folder_revision(located.folder) if located.folder else folder.name if folder else spec.revision or "unknown"
-        )
+        self._revision = found_revision(located, folder, spec.revision)
         self.modalities = frozenset[Modality](each for each in ("text", "image") if model.supports(each))
         self.warnings = self._find_warnings()
 
@@ -74,7 +71,7 @@ class CrossEncoderReranker(Reranker):
         if not isinstance(spec, CrossEncoderSpec):
             raise TypeError(f"a CrossEncoderSpec is needed, not {type(spec).__name__}")
         located = locate(spec.model)
-        return cls(spec, load_model(spec, located, run), run, located)
+        return cls(spec, load_pretrained("CrossEncoder", spec, located, run), run, located)
 
     @property
     def size_bytes(self) -> int:
@@ -117,19 +114,14 @@ class CrossEncoderReranker(Reranker):
 
     def _forward(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
         """(m,) float32 on the device. Raises `DoesNotFit` where the device's memory ran out, and only then."""
-        try:
+
+        def run() -> torch.Tensor:
             moved = {name: self._moved(value) for name, value in features.items()}
             logits: torch.Tensor = self._model({**moved, "modality": "text"})["scores"]
             scores: torch.Tensor = self._model.activation_fn(logits.float()).reshape(-1)
             return scores
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            message = str(error)
-        # Raised out here, where the failed attempt's tensors are no longer held by the exception.
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        raise DoesNotFit(message)
+
+        return if_it_fits(self._device, run)
 
     def _moved(self, value: torch.Tensor) -> torch.Tensor:
         return value if self._device.type == "cpu" else value.pin_memory().to(self._device, non_blocking=True)
@@ -143,7 +135,7 @@ class CrossEncoderReranker(Reranker):
             try:
                 parts.append(self._model.predict(pairs, batch_size=CHUNK, show_progress_bar=False))
             except RuntimeError as error:
-                if not is_out_of_memory(error):
+                if not memory_ran_out(error):
                     raise
                 raise WorkbenchError(
                     f"The device has no memory for {len(span)} pairs of “{self._spec.model}”.",
@@ -175,30 +167,6 @@ class CrossEncoderReranker(Reranker):
                 "Open it as an LLM reranker (kind llm) instead."
             )
         return found
-
-
-def load_model(spec: CrossEncoderSpec, located: Located, run: EncodeSpec) -> Any:
-    """The CrossEncoder of `spec` on the run's device. Raises what `load_failure` makes of an error."""
-    from safetensors import SafetensorError
-    from sentence_transformers import CrossEncoder
-    from transformers.utils import logging
-
-    device = resolve_device(run.device)
-    folder = located.folder or hub_snapshot(spec.model, spec.revision)
-    if folder is not None:
-        check_memory(folder, spec.model, device)
-    logging.disable_progress_bar()
-    try:
-        return CrossEncoder(
-            located.source,
-            device=device,
-            revision=spec.revision,
-            trust_remote_code=spec.trust_remote_code,
-            local_files_only=located.folder is not None,
-            model_kwargs={"dtype": torch.float32 if device == "cpu" or run.dtype == "float32" else "auto"},
-        )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, SafetensorError) as error:
-        raise load_failure(spec.model, error) from error
 
 
 def check_gives_one_score(name: str, model: Any) -> None:

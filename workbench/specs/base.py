@@ -45,6 +45,14 @@ class Spec:
         return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
+def family_spec(noun: str, families: Mapping[str, type[Any]], values: Mapping[str, Any]) -> Any:
+    """The spec of the family that `kind` names; of the first one where it is left out. Raises `BadInput`."""
+    kind = str(values.get("kind", next(iter(families))))
+    if kind not in families:
+        raise BadInput(f"There is no {noun} family “{kind}”.", f"Families: {', '.join(families)}.")
+    return families[kind].from_dict(values)
+
+
 def check_limits(owner: str, item: Field[Any], value: Any) -> None:
     """Raise `BadInput` where a value lies outside its field's `choices`, `low` or `high`."""
     limits = item.metadata

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.errors import BadInput
-from workbench.specs.base import Spec, knob
+from workbench.specs.base import Spec, family_spec, knob
 
 TRUST = "Run code that the model's repository brings. Only for sources you trust"
 REVISION = "Hub revision; none: the newest"
@@ -135,9 +134,6 @@ ENCODER_SPECS: dict[str, type[Any]] = {
 
 
 def encoder_spec(values: Mapping[str, Any]) -> EncoderSpec:
-    """The spec of the family named by `kind`."""
-    kind = str(values.get("kind", "dense"))
-    if kind not in ENCODER_SPECS:
-        raise BadInput(f"There is no encoder family “{kind}”.", f"Families: {', '.join(ENCODER_SPECS)}.")
-    spec: EncoderSpec = ENCODER_SPECS[kind].from_dict(values)
+    """The spec of the family named by `kind`; dense where it is left out. Raises `BadInput`."""
+    spec: EncoderSpec = family_spec("encoder", ENCODER_SPECS, values)
     return spec

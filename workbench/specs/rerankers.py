@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.errors import BadInput
-from workbench.specs.base import Spec, knob
+from workbench.specs.base import Spec, family_spec, knob
 from workbench.specs.encoders import MODEL, REVISION, TRUST
 
 
@@ -102,9 +102,6 @@ RERANKER_SPECS: dict[str, type[Any]] = {
 
 
 def reranker_spec(values: Mapping[str, Any]) -> RerankerSpec:
-    """The spec of the family named by `kind`."""
-    kind = str(values.get("kind", "cross-encoder"))
-    if kind not in RERANKER_SPECS:
-        raise BadInput(f"There is no reranker family “{kind}”.", f"Families: {', '.join(RERANKER_SPECS)}.")
-    spec: RerankerSpec = RERANKER_SPECS[kind].from_dict(values)
+    """The spec of the family named by `kind`; cross-encoder where it is left out. Raises `BadInput`."""
+    spec: RerankerSpec = family_spec("reranker", RERANKER_SPECS, values)
     return spec

@@ -21,7 +21,7 @@ CAPABILITIES = (
 STORAGE = (
     "workbench.project", "workbench.db", "workbench.artifacts", "workbench.runs", "workbench.locks",
     "workbench.corpora", "workbench.ingest", "workbench.filters", "workbench.query_sets", "workbench.subsets",
-    "workbench.tags", "workbench.carrying",
+    "workbench.tags", "workbench.carrying", "workbench.label_sets", "workbench.judgments", "workbench.judging_log",
 )  # fmt: skip
 BASICS = (
     "workbench.types",

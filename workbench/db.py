@@ -99,6 +99,8 @@ judgments = sa.Table(
     _column("source", sa.Text),
     _column("content_hash", sa.Text),
     _column("updated_at", sa.Float),
+    _column("state", sa.Text, server_default="judged"),
+    _column("provenance", sa.JSON, server_default="{}"),
     sa.UniqueConstraint("query_set_id", "query_id", "doc_id", "label_set", "annotator"),
 )
 judgment_events = sa.Table(
@@ -113,6 +115,21 @@ judgment_events = sa.Table(
     _column("before", sa.JSON, nullable=True),
     _column("after", sa.JSON, nullable=True),
     _column("at", sa.Float),
+    _column("change", sa.Integer, server_default="0"),
+    _column("status", sa.Text, server_default="done"),
+    sa.Index("ix_judgment_events_change", "query_set_id", "label_set", "annotator", "status", "change"),
+)
+label_sets = sa.Table(
+    "label_sets",
+    metadata,
+    _key(),
+    sa.Column("query_set_id", sa.ForeignKey("query_sets.id", ondelete="CASCADE"), nullable=False),
+    _column("name", sa.Text),
+    _column("kind", sa.Text),
+    _column("spec", sa.JSON),
+    _column("created_at", sa.Float),
+    sa.CheckConstraint("kind IN ('qrels', 'person', 'proposed', 'imported', 'final')", name="kind"),
+    sa.UniqueConstraint("query_set_id", "name"),
 )
 artifacts = sa.Table(
     "artifacts",
@@ -173,32 +190,27 @@ votes = sa.Table(
     sa.CheckConstraint("choice IN ('left', 'right', 'tie', 'bad')", name="choice"),
     sa.UniqueConstraint("session", "number"),
 )
-subsets = sa.Table(
-    "subsets",
-    metadata,
-    _key(),
-    sa.Column("corpus_id", sa.ForeignKey("corpora.id", ondelete="CASCADE"), nullable=False),
-    _column("name", sa.Text),
-    _column("members", sa.LargeBinary),
-    _column("count", sa.Integer),
-    _column("content_hash", sa.Text),
-    _column("source", sa.JSON),
-    _column("created_at", sa.Float),
-    sa.UniqueConstraint("corpus_id", "name"),
-)
-tags = sa.Table(
-    "tags",
-    metadata,
-    _key(),
-    sa.Column("corpus_id", sa.ForeignKey("corpora.id", ondelete="CASCADE"), nullable=False),
-    _column("name", sa.Text),
-    _column("members", sa.LargeBinary),
-    _column("count", sa.Integer),
-    _column("content_hash", sa.Text),
-    _column("source", sa.JSON),
-    _column("created_at", sa.Float),
-    sa.UniqueConstraint("corpus_id", "name"),
-)
+
+
+def _document_sets(name: str) -> sa.Table:
+    """A table of named sets of a corpus's documents, one bit a document."""
+    return sa.Table(
+        name,
+        metadata,
+        _key(),
+        sa.Column("corpus_id", sa.ForeignKey("corpora.id", ondelete="CASCADE"), nullable=False),
+        _column("name", sa.Text),
+        _column("members", sa.LargeBinary),
+        _column("count", sa.Integer),
+        _column("content_hash", sa.Text),
+        _column("source", sa.JSON),
+        _column("created_at", sa.Float),
+        sa.UniqueConstraint("corpus_id", "name"),
+    )
+
+
+subsets = _document_sets("subsets")
+tags = _document_sets("tags")
 tag_events = sa.Table(
     "tag_events",
     metadata,

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
+from workbench import label_sets
 from workbench.corpora import hashes_of
-from workbench.db import WRITE_BATCH, Database, judgments, queries, query_sets
+from workbench.db import WRITE_BATCH, Database, judgment_events, judgments, queries, query_sets
 from workbench.db import corpora as corpora_table
 from workbench.errors import BadInput
 from workbench.locks import locked
@@ -93,6 +95,46 @@ def judged(db: Database, query_set_id: int, query_id: str) -> dict[str, int]:
         return {str(doc_id): int(relevance) for doc_id, relevance in connection.execute(query)}
 
 
+def id_of_text(db: Database, query_set_id: int, text: str) -> str | None:
+    """The id of the set's first query of this very text without a picture, or None."""
+    same = (queries.c.query_set_id == query_set_id, queries.c.text == text, queries.c.image.is_(None))
+    query = sa.select(queries.c.query_id).where(*same).order_by(queries.c.ordinal).limit(1)
+    with db.read() as connection:
+        found = connection.execute(query).scalar()
+    return None if found is None else str(found)
+
+
+def ensure(db: Database, name: str, corpus_id: int, source: str) -> QuerySetInfo:
+    """The query set called `name`, started empty where there is none yet."""
+    values = {"name": name, "corpus_id": corpus_id, "source": source, "created_at": time.time(), "report": {}}
+    with db.write() as connection:
+        connection.execute(insert(query_sets).values(values).on_conflict_do_nothing(index_elements=["name"]))
+    return find(db, name)
+
+
+def append(db: Database, query_set_id: int, batch: Sequence[Query]) -> int:
+    """Add queries after the last one of a set; those whose id it has already are left as they are. How many are new."""
+    last = sa.select(sa.func.coalesce(sa.func.max(queries.c.ordinal), -1)).where(queries.c.query_set_id == query_set_id)
+    own = sa.select(queries.c.query_id).where(queries.c.query_set_id == query_set_id)
+    with db.write() as connection:
+        known = set(connection.execute(own.where(queries.c.query_id.in_({each.query_id for each in batch}))).scalars())
+        new = list({each.query_id: each for each in batch if each.query_id not in known}.values())
+        start = connection.execute(last).scalar_one() + 1
+        rows = [
+            {
+                "query_set_id": query_set_id,
+                "ordinal": n,
+                "query_id": each.query_id,
+                "text": each.text,
+                "image": each.image,
+            }
+            for n, each in enumerate(new, start)
+        ]
+        if rows:
+            connection.execute(sa.insert(queries), rows)
+    return len(rows)
+
+
 class QuerySetDraft:
     """A query set being written. Made by `begin`."""
 
@@ -150,6 +192,7 @@ class QuerySetDraft:
             rows.append({**fixed, **judged, "content_hash": content})
         if rows:
             with self._db.write() as connection:
+                label_sets.ensure(connection, self.id, QRELS, "qrels")
                 connection.execute(sa.insert(judgments), rows)
         self.judgments += len(rows)
 
@@ -201,7 +244,7 @@ def _insert(db: Database, name: str, corpus_id: int, source: str) -> int:
 
 def delete(db: Database, media: Path, query_set_id: int) -> None:
     """Remove a query set with its judgments and runs, in short transactions."""
-    for table in (judgments, queries):
+    for table in (judgments, judgment_events, queries):
         some = sa.select(table.c.id).where(table.c.query_set_id == query_set_id).limit(WRITE_BATCH)
         gone = WRITE_BATCH
         while gone == WRITE_BATCH:

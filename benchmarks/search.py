@@ -46,8 +46,8 @@ def make_vectors(count: int, seed: int) -> np.ndarray:
     return centres[random.integers(0, 300, count)] + 0.7 * random.standard_normal((count, DIM), dtype=np.float32)
 
 
-def make_project(folder: Path, count: int) -> Project:
-    """A project with `count` documents of about 100 words and their vectors in float16."""
+def make_project(folder: Path, count: int, vectors: np.ndarray | None = None) -> Project:
+    """A project with `count` documents of about 100 words and their vectors, drawn unless given, in float16."""
     random = np.random.default_rng(1)
     with (folder / "docs.jsonl").open("w") as handle:
         for number in range(count):
@@ -58,7 +58,7 @@ def make_project(folder: Path, count: int) -> Project:
     import_corpus(project, "bench", folder / "docs.jsonl")
     info = corpora.find(project.db, "bench")
     draft = project.artifacts.begin("embedding", "planted", {"name": "planted"}, [info.fingerprint], info.id)
-    vectors = make_vectors(count, 2).astype(np.float16)
+    vectors = (make_vectors(count, 2) if vectors is None else vectors).astype(np.float16)
     for number, start in enumerate(range(0, count, 4096)):
         part = vectors[start : start + 4096]
         ShardFolder(draft.folder).write(number, {"values": part}, len(part))

@@ -233,7 +233,9 @@ def run_tests(rest: list[str]) -> int:
         [*python, "mypy"],
     ]
     have_browser()
-    for command in [*([] if rest else checks), [*python, "pytest", *rest]]:
+    # By file, so that what a file's tests share is made once; more than four at a time would only wait for one another.
+    whole = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile"]
+    for command in [*([] if rest else checks), [*python, "pytest", *(rest or whole)]]:
         print(f"→ {' '.join(command[2:])}", flush=True)
         status = subprocess.call(command, cwd=ROOT)
         if status:

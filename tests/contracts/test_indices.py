@@ -27,12 +27,16 @@ CASES = [
     ("faiss", "Flat", "l2"),
     ("faiss", "IVF8,Flat", "dot"),
     ("faiss", "PQ4x4fs,Refine(SQ8)", "l2"),
+    ("binary", "Binary", "cosine"),
+    ("bi-granular", "Binary,Verify", "cosine"),
+    ("bi-granular", "IVF8,PQ4x4,Verify", "dot"),
+    ("bi-granular", "SQ8,Verify", "l2"),
     *(("exact", "Flat", metric) for metric in ("cosine", "dot", "l2")),
     ("inverted", "inverted", "dot"),
     ("maxsim", "maxsim", "dot"),
     ("maxsim", "meanmaxsim", "dot"),
 ]
-EXACT = [case for case in CASES if case[0] != "faiss" or case[1] == "Flat"]
+EXACT = [case for case in CASES if case[0] in ("exact", "inverted", "maxsim") or case[1] == "Flat"]
 
 
 def dense_matrix(count: int, seed: int = 0) -> np.ndarray:

@@ -7,6 +7,8 @@ INDICES = Registry(
     {
         "faiss": "workbench.indices.faiss_index:FaissIndex",
         "inverted": "workbench.indices.inverted:InvertedIndex",
+        "binary": "workbench.indices.binary:BinaryIndex",
+        "bi-granular": "workbench.indices.bigranular:BiGranularIndex",
         "exact": "workbench.indices.exact:ExactIndex",
         "maxsim": "workbench.indices.maxsim:MaxSimIndex",
     },

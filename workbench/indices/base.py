@@ -14,7 +14,7 @@ from workbench.errors import BadInput, NotFound
 from workbench.ragged import Ragged
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
-from workbench.vectors import AnyVectors, write_durably
+from workbench.vectors import AnyVectors, DenseVectors, write_durably
 
 NOTES = "index.json"
 NO_SETTINGS: Mapping[str, Any] = {}
@@ -155,3 +155,21 @@ def read_notes(folder: Path) -> dict[str, Any]:
         raise NotFound(f"There is no finished index in “{folder.name}”.", "Build it again.")
     notes: dict[str, Any] = json.loads(path.read_text())
     return notes
+
+
+def dense_only(vectors: AnyVectors | None) -> DenseVectors:
+    """`vectors`. Raises `BadInput` where there are none or they are not dense."""
+    if not isinstance(vectors, DenseVectors):
+        raise BadInput("This index needs dense vectors.", "Sparse embeddings are searched by the inverted index.")
+    return vectors
+
+
+def indexed_vectors(notes: Mapping[str, Any], vectors: AnyVectors | None) -> DenseVectors:
+    """`vectors`. Raises `BadInput` without them, or where they are not those that `notes` were made for."""
+    found = dense_only(vectors)
+    if len(found) != notes["vectors"] or found.dim != notes["dim"]:
+        raise BadInput(
+            f"The index was made for {notes['vectors']} × {notes['dim']} vectors, not {len(found)} × {found.dim}.",
+            "Build it again.",
+        )
+    return found

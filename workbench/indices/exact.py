@@ -5,8 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from workbench.errors import BadInput
-from workbench.indices.base import Index, Knobs, Queries, Selection, read_notes
+from workbench.indices.base import Index, Knobs, Queries, Selection, dense_only, indexed_vectors, read_notes
 from workbench.indices.scan import ArrayRows, Rows, Scanner, UnitRows
 from workbench.scoring import normalize_rows
 from workbench.specs import IndexSpec
@@ -51,7 +50,7 @@ class ExactIndex(Index):
         folder: Path | None = None,
     ) -> Self:
         """As `Index.build`; `spec` gives the metric only."""
-        found = _dense(vectors)
+        found = dense_only(vectors)
         progress(0, len(found))
         index = cls(found, spec.metric)
         progress(len(found), len(found))
@@ -64,13 +63,7 @@ class ExactIndex(Index):
     def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
         """Open over `vectors`. Raises `BadInput` without them, or where they are not those that were indexed."""
         notes = read_notes(folder)
-        found = _dense(vectors)
-        if len(found) != notes["vectors"] or found.dim != notes["dim"]:
-            raise BadInput(
-                f"The index was made for {notes['vectors']} × {notes['dim']} vectors, not {len(found)} × {found.dim}.",
-                "Build it again.",
-            )
-        return cls(found, notes["metric"])
+        return cls(indexed_vectors(notes, vectors), notes["metric"])
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "exact", "metric": self._metric, "vectors": len(self), "dim": self.dim}
@@ -83,9 +76,3 @@ class ExactIndex(Index):
     def _search(self, queries: Queries, k: int, knobs: Knobs, allowed: Selection) -> list[Ranking]:
         wanted = np.ascontiguousarray(queries, dtype=np.float32)
         return self._scanner.search(normalize_rows(wanted) if self._metric == "cosine" else wanted, k, allowed)
-
-
-def _dense(vectors: AnyVectors | None) -> DenseVectors:
-    if not isinstance(vectors, DenseVectors):
-        raise BadInput("The exact index needs dense vectors.", "Sparse embeddings are searched by the inverted index.")
-    return vectors

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from workbench.indices.base import Index
 
 INVERTED = "inverted"
+BINARY = "Binary"
+"""Signs alone: one bit a dimension."""
+VERIFY = ",Verify"
+"""Ends the factory string of codes whose best are scored again by the vectors on disk."""
 EXACT = "exact"
 MAXSIM = "maxsim"
 _METRICS = {"cosine": "cosine", "dot": "dot", "euclidean": "l2", "l2": "l2"}
@@ -78,7 +82,7 @@ def build_index(
 def _build(draft: Draft, embedding: Artifact, spec: IndexSpec, warnings: list[str], progress: Progress) -> Artifact:
     """Build into the draft's folder and commit it; nothing is left of a build that failed."""
     started = time.monotonic()
-    kind: type[Index] = INDICES.load(INVERTED if spec.factory == INVERTED else "faiss")
+    kind: type[Index] = INDICES.load(kind_of(spec.factory))
     try:
         index = kind.build(open_vectors(embedding), spec, progress, draft.folder)
         index.save(draft.folder)
@@ -129,10 +133,22 @@ def fitting_spec(embedding: Artifact, spec: IndexSpec | str) -> tuple[IndexSpec,
             "Search can use it as it is: choose the index “exact”." if name == EXACT else "Choose for example HNSW32."
         )
         raise BadInput(f"There is nothing to build for “{name}” over dense vectors.", hint)
-    warnings = check_factory(name, found["vectors"], found["dim"], spec.metric, spec.train_limit)
+    codes, verified = name.removesuffix(VERIFY), name.endswith(VERIFY)
+    if codes == BINARY:
+        if spec.metric == "l2":
+            raise BadInput("Binary codes keep directions, and this encoder compares by distance.", "Choose SQ8.")
+        return replace(spec, factory=name), []
+    warnings = check_factory(codes, found["vectors"], found["dim"], spec.metric, spec.train_limit)
     if spec.metric != own and not (found.get("normalize") and {spec.metric, own} <= {"cosine", "dot"}):
         warnings.append(f"“{embedding.name}” compares its vectors by {own}; this index does by {spec.metric}.")
-    return replace(spec, factory=parse(name).text), warnings
+    return replace(spec, factory=parse(codes).text + (VERIFY if verified else "")), warnings
+
+
+def kind_of(factory: str) -> str:
+    """The index class, by its name in the registry, that a factory string asks for."""
+    if factory in (INVERTED, BINARY):
+        return factory.lower()
+    return "bi-granular" if factory.endswith(VERIFY) else "faiss"
 
 
 def suggest(project: Project, corpus: str, encoder: str, memory_mb: float = 4096) -> list[Suggestion]:

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from workbench.errors import BadInput
 from workbench.indices import INDICES
+from workbench.indices.hybrid import HybridQueries, HybridVectors
 from workbench.ragged import Ragged
 from workbench.scoring import normalize_rows
 from workbench.specs import IndexSpec
@@ -27,6 +28,8 @@ CASES = [
     ("faiss", "Flat", "l2"),
     ("faiss", "IVF8,Flat", "dot"),
     ("faiss", "PQ4x4fs,Refine(SQ8)", "l2"),
+    ("hi2", "HI2_12x4", "cosine"),
+    ("hi2", "HI2_12x4", "l2"),
     ("binary", "Binary", "cosine"),
     ("bi-granular", "Binary,Verify", "cosine"),
     ("bi-granular", "IVF8,PQ4x4,Verify", "dot"),
@@ -66,8 +69,14 @@ def ragged_matrix(count: int, seed: int = 0) -> Ragged:
     return Ragged.of(rows, DIM)
 
 
+def hybrid_matrix(count: int, seed: int = 0) -> HybridQueries:
+    return HybridQueries(dense_matrix(count, seed), sparse_matrix(count, seed))
+
+
 def chosen(matrix, rows):
     """Rows of a matrix of any form, by slice or by numbers."""
+    if isinstance(matrix, HybridQueries):
+        return HybridQueries(matrix.dense[rows], matrix.terms[rows])
     if isinstance(matrix, Ragged):
         return matrix.take(np.arange(len(matrix))[rows])
     return matrix[rows]
@@ -89,12 +98,18 @@ class Case:
     def __init__(self, name: str, factory: str, metric: str) -> None:
         self.kind = INDICES.load(name)
         self.spec = IndexSpec(factory=factory, metric=metric)
-        self.form = {"inverted": "sparse", "maxsim": "multi"}.get(name, "dense")
+        self.form = {"inverted": "sparse", "maxsim": "multi", "hi2": "hybrid"}.get(name, "dense")
         self.is_sparse = self.form == "sparse"
-        self.matrix = {"dense": dense_matrix, "sparse": sparse_matrix, "multi": ragged_matrix}[self.form]
+        self.matrix = {
+            "dense": dense_matrix, "sparse": sparse_matrix, "multi": ragged_matrix, "hybrid": hybrid_matrix
+        }[self.form]  # fmt: skip
 
     def vectors(self, folder, count: int = DOCUMENTS):
         """`count` documents in shards of 256."""
+        if self.form == "hybrid":
+            folder.mkdir()
+            parts = [Case(kind, "Flat", "dot").vectors(folder / kind, count) for kind in ("exact", "inverted")]
+            return HybridVectors(*parts)
         store = ShardFolder(folder)
         folder.mkdir()
         matrix = self.matrix(count)
@@ -190,15 +205,19 @@ def all_of(index) -> dict[str, int]:
 def test_inputs_stay_as_they_were(case, tmp_path):
     vectors, queries = case.vectors(tmp_path / "v"), case.queries()
     allowed = np.arange(DOCUMENTS) % 2 == 0
-    before = copy.deepcopy(queries), allowed.copy(), [copy.deepcopy(block) for _, block in vectors.blocks()]
+    parts = [vectors.dense, vectors.terms] if case.form == "hybrid" else [vectors]
+    blocks = [block for part in parts for _, block in part.blocks()]
+    before = copy.deepcopy(queries), allowed.copy(), copy.deepcopy(blocks)
     case.kind.build(vectors, case.spec).search(queries, 10, {}, allowed)
     assert equal(queries, before[0]) and np.array_equal(allowed, before[1])
-    assert all(equal(block, kept) for (_, block), kept in zip(vectors.blocks(), before[2], strict=True))
+    assert all(equal(block, kept) for block, kept in zip(blocks, before[2], strict=True))
 
 
 def equal(left, right) -> bool:
     if isinstance(left, Ragged):
         return np.array_equal(left.values, right.values) and np.array_equal(left.offsets, right.offsets)
+    if isinstance(left, HybridQueries):
+        return equal(left.dense, right.dense) and equal(left.terms, right.terms)
     return (left != right).nnz == 0 if sparse.issparse(left) else np.array_equal(left, right)
 
 
@@ -228,7 +247,8 @@ def test_a_filter_gives_exactly_what_it_allows(case, tmp_path, kept):
     plain = index.search(queries, DOCUMENTS)
     for ranking, free in zip(index.search(queries, 20, {}, allowed), plain, strict=True):
         assert allowed[ranking.ordinals].all()
-        expected = np.count_nonzero(allowed[free.ordinals]) if case.is_sparse else kept
+        partial = case.form in ("sparse", "hybrid")  # what shares no list with the query is never found
+        expected = np.count_nonzero(allowed[free.ordinals]) if partial else kept
         assert len(ranking) == min(20, expected)
 
 
@@ -246,9 +266,8 @@ def test_wrong_queries_masks_and_settings_are_named(case, tmp_path):
             with pytest.raises(BadInput, match=rf"takes {case.form} queries"):
                 index.search(other, 5)
     broken = case.queries(2)
-    {"dense": lambda: broken[1], "sparse": lambda: broken.data, "multi": lambda: broken.values[0]}[case.form]()[:1] = (
-        np.nan
-    )
+    numbers = {"dense": lambda: broken[1], "sparse": lambda: broken.data, "multi": lambda: broken.values[0]}
+    (numbers | {"hybrid": lambda: broken.dense[1]})[case.form]()[:1] = np.nan
     with pytest.raises(BadInput, match="NaN or infinite"):
         index.search(broken, 5)
     with pytest.raises(BadInput, match="filter covers 3 documents"):
@@ -262,6 +281,8 @@ def test_wrong_queries_masks_and_settings_are_named(case, tmp_path):
 
 def narrower(matrix):
     """Queries with a dimension less."""
+    if isinstance(matrix, HybridQueries):
+        return HybridQueries(matrix.dense[:, :-1], matrix.terms)
     return Ragged(matrix.values[:, :-1], matrix.offsets) if isinstance(matrix, Ragged) else matrix[:, :-1]
 
 

@@ -9,6 +9,7 @@ INDICES = Registry(
         "inverted": "workbench.indices.inverted:InvertedIndex",
         "binary": "workbench.indices.binary:BinaryIndex",
         "bi-granular": "workbench.indices.bigranular:BiGranularIndex",
+        "hi2": "workbench.indices.hi2:Hi2Index",
         "exact": "workbench.indices.exact:ExactIndex",
         "maxsim": "workbench.indices.maxsim:MaxSimIndex",
     },

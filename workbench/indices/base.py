@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from workbench.errors import BadInput, NotFound
+from workbench.indices.hybrid import HybridQueries, HybridVectors
 from workbench.ragged import Ragged
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
@@ -19,9 +20,12 @@ from workbench.vectors import AnyVectors, DenseVectors, write_durably
 NOTES = "index.json"
 NO_SETTINGS: Mapping[str, Any] = {}
 
-Takes = Literal["dense", "sparse", "multi"]
-Queries: TypeAlias = NDArray[np.float32] | sparse.csr_matrix | Ragged
-"""(q, dim) float32: an array for a dense index, CSR for a sparse one, q ragged rows for one of token vectors."""
+Takes = Literal["dense", "sparse", "multi", "hybrid"]
+Queries: TypeAlias = NDArray[np.float32] | sparse.csr_matrix | Ragged | HybridQueries
+"""(q, dim) float32: an array for a dense index, CSR for a sparse one, q ragged rows for one of token vectors, array and
+CSR for one of vectors and terms."""
+Indexed: TypeAlias = AnyVectors | HybridVectors
+"""What an index is built over."""
 Selection: TypeAlias = NDArray[np.bool_] | None
 Knobs: TypeAlias = dict[str, int | float]
 
@@ -49,7 +53,7 @@ class Index(ABC):
     @abstractmethod
     def build(
         cls,
-        vectors: AnyVectors,
+        vectors: Indexed,
         spec: IndexSpec,
         progress: Progress = no_progress,
         folder: Path | None = None,
@@ -70,7 +74,7 @@ class Index(ABC):
 
     @classmethod
     @abstractmethod
-    def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
+    def open(cls, folder: Path, vectors: Indexed | None = None) -> Self:
         """Open what `save` wrote, memory-mapped where possible. `vectors` is the embedding that was indexed."""
 
     @abstractmethod
@@ -92,8 +96,8 @@ class Index(ABC):
         """One `Ranking` of at most `k` documents per row of `queries` (q, dim), the same whatever the batch.
 
         `allowed` (n,) keeps documents: a dense index then returns exactly min(k, allowed) of them, a sparse one those
-        that share a term with the query, one of token vectors those that have any. Raises `BadInput` on a dimension,
-        mask or setting that does not fit.
+        that share a term with the query, one of token vectors those that have any, HI² those that its lists hold.
+        Raises `BadInput` on a dimension, mask or setting that does not fit.
         """
         self._check(queries, allowed)
         knobs = self._settings(settings)
@@ -137,6 +141,8 @@ def form_of(queries: Queries) -> Takes:
     """Which of the three forms these vectors have."""
     if isinstance(queries, Ragged):
         return "multi"
+    if isinstance(queries, HybridQueries):
+        return "hybrid"
     return "sparse" if sparse.issparse(queries) else "dense"
 
 
@@ -144,6 +150,8 @@ def stored_values(queries: Queries) -> NDArray[np.float32]:
     """All numbers that the vectors hold."""
     if isinstance(queries, Ragged):
         return queries.values
+    if isinstance(queries, HybridQueries):
+        return queries.dense
     values: NDArray[np.float32] = np.asarray(queries.data if sparse.issparse(queries) else queries)
     return values
 
@@ -157,14 +165,14 @@ def read_notes(folder: Path) -> dict[str, Any]:
     return notes
 
 
-def dense_only(vectors: AnyVectors | None) -> DenseVectors:
+def dense_only(vectors: Indexed | None) -> DenseVectors:
     """`vectors`. Raises `BadInput` where there are none or they are not dense."""
     if not isinstance(vectors, DenseVectors):
         raise BadInput("This index needs dense vectors.", "Sparse embeddings are searched by the inverted index.")
     return vectors
 
 
-def indexed_vectors(notes: Mapping[str, Any], vectors: AnyVectors | None) -> DenseVectors:
+def indexed_vectors(notes: Mapping[str, Any], vectors: Indexed | None) -> DenseVectors:
     """`vectors`. Raises `BadInput` without them, or where they are not those that `notes` were made for."""
     found = dense_only(vectors)
     if len(found) != notes["vectors"] or found.dim != notes["dim"]:

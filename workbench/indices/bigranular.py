@@ -10,13 +10,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.indices.base import Index, Knobs, Queries, Selection, dense_only, indexed_vectors, read_notes
+from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, dense_only, indexed_vectors, read_notes
 from workbench.indices.binary import BINARY, BinaryIndex
 from workbench.indices.faiss_index import FaissIndex
-from workbench.scoring import normalize_rows, top_k
+from workbench.indices.verifying import exact_scores
+from workbench.scoring import top_k
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
-from workbench.vectors import AnyVectors, DenseVectors
+from workbench.vectors import DenseVectors
 
 VERIFY = ",Verify"
 """What a factory string of this kind ends with: the codes stand before it."""
@@ -42,7 +43,7 @@ class BiGranularIndex(Index):
     @classmethod
     def build(
         cls,
-        vectors: AnyVectors,
+        vectors: Indexed,
         spec: IndexSpec,
         progress: Progress = no_progress,
         folder: Path | None = None,
@@ -55,7 +56,7 @@ class BiGranularIndex(Index):
         self._codes.save(folder / "codes")
 
     @classmethod
-    def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
+    def open(cls, folder: Path, vectors: Indexed | None = None) -> Self:
         """Open over `vectors`. Raises `BadInput` without them, or where they are not those that were indexed."""
         notes = read_notes(folder)
         found = indexed_vectors(notes, vectors)
@@ -96,14 +97,7 @@ class BiGranularIndex(Index):
 
     def _verified(self, query: NDArray[np.float32], ordinals: NDArray[np.int64], k: int) -> Ranking:
         """The candidates in the order of the stored vectors, scored one by one: the batch changes nothing."""
-        rows = self._vectors.take(ordinals)
-        if self._metric == "l2":
-            far = rows.astype(np.float64) - query
-            return top_k(-np.sqrt(np.einsum("ij,ij->i", far, far)).astype(np.float32), k, ordinals)
-        if self._metric == "cosine":
-            rows, query = normalize_rows(rows), normalize_rows(query[None])[0]
-        scores = np.einsum("ij,j->i", rows.astype(np.float64), query.astype(np.float64))
-        return top_k(scores.astype(np.float32), k, ordinals)
+        return top_k(exact_scores(self._vectors, ordinals, query, self._metric), k, ordinals)
 
 
 def codes_spec(spec: IndexSpec) -> IndexSpec:

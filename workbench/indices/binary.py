@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import BadInput
-from workbench.indices.base import Index, Knobs, Queries, Selection, dense_only, read_notes
+from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, dense_only, read_notes
 from workbench.scoring import top_k
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
-from workbench.vectors import AnyVectors, save_array
+from workbench.vectors import save_array
 
 BINARY = "Binary"
 _FILE = "words.npy"
@@ -37,7 +37,7 @@ class BinaryIndex(Index):
     @classmethod
     def build(
         cls,
-        vectors: AnyVectors,
+        vectors: Indexed,
         spec: IndexSpec,
         progress: Progress = no_progress,
         folder: Path | None = None,
@@ -59,7 +59,7 @@ class BinaryIndex(Index):
         save_array(folder / _FILE, self._words)
 
     @classmethod
-    def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
+    def open(cls, folder: Path, vectors: Indexed | None = None) -> Self:
         """Open what `save` wrote, memory-mapped; `vectors` is not needed."""
         notes = read_notes(folder)
         return cls(np.load(folder / _FILE, mmap_mode="r", allow_pickle=False), notes["dim"], notes["metric"])

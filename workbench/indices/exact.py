@@ -5,12 +5,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from workbench.indices.base import Index, Knobs, Queries, Selection, dense_only, indexed_vectors, read_notes
+from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, dense_only, indexed_vectors, read_notes
 from workbench.indices.scan import ArrayRows, Rows, Scanner, UnitRows
 from workbench.scoring import normalize_rows
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
-from workbench.vectors import AnyVectors, DenseVectors
+from workbench.vectors import DenseVectors
 
 CACHE_BYTES = 512 * 2**20
 
@@ -44,7 +44,7 @@ class ExactIndex(Index):
     @classmethod
     def build(
         cls,
-        vectors: AnyVectors,
+        vectors: Indexed,
         spec: IndexSpec,
         progress: Progress = no_progress,
         folder: Path | None = None,
@@ -60,7 +60,7 @@ class ExactIndex(Index):
         """The vectors are the index: only the notes are kept."""
 
     @classmethod
-    def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
+    def open(cls, folder: Path, vectors: Indexed | None = None) -> Self:
         """Open over `vectors`. Raises `BadInput` without them, or where they are not those that were indexed."""
         notes = read_notes(folder)
         return cls(indexed_vectors(notes, vectors), notes["metric"])

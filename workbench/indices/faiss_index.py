@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import BadInput, WorkbenchError
-from workbench.indices.base import Index, Knobs, Queries, Selection, read_notes
+from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, read_notes
 from workbench.indices.factories import check_factory, make_index, parse, search_settings, training_size
 from workbench.indices.faiss_search import ranking, search_allowed, search_one
 from workbench.indices.scan import ArrayRows, Scanner
 from workbench.scoring import normalize_rows
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
-from workbench.vectors import AnyVectors, DenseVectors
+from workbench.vectors import DenseVectors
 
 FILE = "index.faiss"
 ADD_BLOCK = 8192
@@ -45,7 +45,7 @@ class FaissIndex(Index):
     @classmethod
     def build(
         cls,
-        vectors: AnyVectors,
+        vectors: Indexed,
         spec: IndexSpec,
         progress: Progress = no_progress,
         folder: Path | None = None,
@@ -85,7 +85,7 @@ class FaissIndex(Index):
         self._size = (folder / FILE).stat().st_size
 
     @classmethod
-    def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
+    def open(cls, folder: Path, vectors: Indexed | None = None) -> Self:
         """Open what `save` wrote, memory-mapped; `vectors` is not needed."""
         notes = read_notes(folder)
         path = folder / FILE

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from workbench.errors import BadInput
-from workbench.indices.base import Index, Knobs, Queries, Selection, Takes, read_notes
+from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, Takes, read_notes
 from workbench.scoring import top_k
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
-from workbench.vectors import AnyVectors, SparseVectors, save_array
+from workbench.vectors import SparseVectors, save_array
 
 PARTS = {"starts": np.int64, "ordinals": np.int32, "weights": np.float32}
 
@@ -41,7 +41,7 @@ class InvertedIndex(Index):
     @classmethod
     def build(
         cls,
-        vectors: AnyVectors,
+        vectors: Indexed,
         spec: IndexSpec,
         progress: Progress = no_progress,
         folder: Path | None = None,
@@ -74,7 +74,7 @@ class InvertedIndex(Index):
                 save_array(folder / f"{name}.npy", array)
 
     @classmethod
-    def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
+    def open(cls, folder: Path, vectors: Indexed | None = None) -> Self:
         """Open what `save` wrote, memory-mapped; `vectors` is not needed."""
         notes = read_notes(folder)
         parts = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in PARTS}

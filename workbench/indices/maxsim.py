@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import BadInput
-from workbench.indices.base import Index, Knobs, Queries, Selection, Takes, read_notes
+from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, Takes, read_notes
 from workbench.indices.scan import Shortlist
 from workbench.ragged import Ragged
 from workbench.scoring import maxsim
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
-from workbench.vectors import AnyVectors, MultiVectors
+from workbench.vectors import MultiVectors
 
 CACHE_BYTES = 512 * 2**20
 BLOCK_TOKENS = 65536
@@ -57,7 +57,7 @@ class MaxSimIndex(Index):
 
     @classmethod
     def build(
-        cls, vectors: AnyVectors, spec: IndexSpec, progress: Progress = no_progress, folder: Path | None = None
+        cls, vectors: Indexed, spec: IndexSpec, progress: Progress = no_progress, folder: Path | None = None
     ) -> Self:
         """As `Index.build`; of `spec` the factory says whether scores are sums or means."""
         found = _multi(vectors)
@@ -70,7 +70,7 @@ class MaxSimIndex(Index):
         """The vectors are the index: only the notes are kept."""
 
     @classmethod
-    def open(cls, folder: Path, vectors: AnyVectors | None = None) -> Self:
+    def open(cls, folder: Path, vectors: Indexed | None = None) -> Self:
         """Open over `vectors`. Raises `BadInput` without them, or where they are not those that were indexed."""
         notes = read_notes(folder)
         found = _multi(vectors)
@@ -137,7 +137,7 @@ class MaxSimIndex(Index):
         return Ranking.of(ordinals, scores, k)
 
 
-def _multi(vectors: AnyVectors | None) -> MultiVectors:
+def _multi(vectors: Indexed | None) -> MultiVectors:
     if not isinstance(vectors, MultiVectors):
         raise BadInput("The MaxSim index needs multi vectors.", "Use an encoder that makes one vector per token.")
     return vectors

@@ -94,7 +94,7 @@ class Target:
     def open(self) -> "Index":
         """The index, from memory where it was used before."""
         if self.index is not None:
-            return _built_index(self.index)
+            return _built_index(self.index, self.embedding)
         return exact_index(self.embedding)
 
     def owns(self, key: Hashable) -> bool:
@@ -174,11 +174,11 @@ def exact_index(embedding: Artifact) -> "Index":
     return loaded().get(("exact index", embedding.name, embedding.id), load, lambda index: index.size_bytes)
 
 
-def _built_index(artifact: Artifact) -> "Index":
+def _built_index(artifact: Artifact, embedding: Artifact) -> "Index":
     def load() -> "Index":
         kind: type[Index] = INDICES.load(str(artifact.manifest["index"]["kind"]))
         folder: Path = artifact.folder
-        return kind.open(folder)
+        return kind.open(folder, vectors_of(embedding))
 
     return loaded().get(("index", artifact.name, artifact.id), load, lambda index: index.size_bytes)
 

@@ -14,14 +14,16 @@ SOURCES = sorted([*ROOT.glob("workbench/**/*.py"), *ROOT.glob("ui/**/*.py"), ROO
 
 CAPABILITIES = (
     "workbench.readers", "workbench.encoders", "workbench.indices", "workbench.rerankers", "workbench.fusion",
-    "workbench.evaluation", "workbench.projections", "workbench.clusters", "workbench.mining", "workbench.export",
+    "workbench.evaluation", "workbench.projections", "workbench.clusters", "workbench.mining", "workbench.exports",
     "workbench.agreement", "workbench.preferences", "workbench.hubness", "workbench.images",
-    "workbench.neighbourhoods", "workbench.reductions",
+    "workbench.neighbourhoods", "workbench.reductions", "workbench.significance", "workbench.false_negatives", "workbench.annotators",
 )  # fmt: skip
 STORAGE = (
     "workbench.project", "workbench.db", "workbench.artifacts", "workbench.runs", "workbench.locks",
     "workbench.corpora", "workbench.ingest", "workbench.filters", "workbench.query_sets", "workbench.subsets",
     "workbench.tags", "workbench.carrying", "workbench.label_sets", "workbench.judgments", "workbench.judging_log",
+    "workbench.judged",
+    "workbench.query_progress", "workbench.receipts",
 )  # fmt: skip
 BASICS = (
     "workbench.types",
@@ -149,7 +151,8 @@ def test_files_stay_small():
 def test_functions_take_few_arguments():
     faults = []
     for path in SOURCES:
-        if path.name == "__main__.py":  # the command line's functions take one argument an option
+        # The command line's functions take one argument an option.
+        if path.name in ("__main__.py", "label_commands.py", "mining_command.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name != "__init__":

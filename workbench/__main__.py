@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 
 from workbench.cli import Asking, Call, guarded, run_job, search_answer, with_json_first
+from workbench.label_commands import export, import_labels
+from workbench.mining_command import mine
+from workbench.review_commands import agreement, guard
 from workbench.specs import EncodeSpec, ImportSpec, IndexSpec, MapSpec
 from workbench.types import Content, Filter
 
@@ -91,6 +94,7 @@ def encode(
     device: Device = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16")] = "auto",
     batch_tokens: Annotated[int | None, typer.Option(help="Tokens in one batch; none: what suits the device")] = None,
+    subset: Annotated[str, typer.Option(help="Only this subset: as a corpus of its own, CORPUS-SUBSET")] = "",
     no_wait: NoWait = False,
 ) -> None:
     """Turn a corpus into vectors with ENCODER: a catalogue name, hub id or folder."""
@@ -98,9 +102,14 @@ def encode(
     spec = EncodeSpec(device=device, dtype=dtype, batch_tokens=batch_tokens).to_dict()
     arguments = {"corpus": corpus, "encoder": encoder, "spec": spec}
     title = f"Encode {corpus} with {encoder}"
-    result = run_job(call, "encode", arguments, title, device=device, wait=not no_wait)
+    kind = "encode"
+    if subset:
+        kind, title = "encode-subset", f"Encode the subset {subset} of {corpus} with {encoder}"
+        arguments["subset"] = subset
+    result = run_job(call, kind, arguments, title, device=device, wait=not no_wait)
     if result is not None:
         text = f"{result['vectors']} vectors of {result['dim']} dimensions in {result['seconds']:.1f} s."
+        text += f" The corpus is {result['corpus']}." if subset else ""
         call.answer(result, "\n".join([text, *(f"Warning: {warning}" for warning in result["warnings"])]))
 
 
@@ -153,17 +162,20 @@ def make_map(
     min_dist: Annotated[float, typer.Option(help="umap: how close points may lie, 0 to 0.99")] = 0.1,
     seed: Annotated[int, typer.Option(help="Same seed, same map")] = 0,
     aligned_with: Annotated[str, typer.Option(help="Id of a map of the same corpus to start from")] = "",
+    place_into: Annotated[str, typer.Option(help="Id of a map to place CORPUS into; its settings are taken")] = "",
     no_wait: NoWait = False,
 ) -> None:
     """Lay out the vectors of CORPUS by ENCODER in two dimensions, and measure how far to trust it."""
     call: Call = context.obj
     init = f"map:{aligned_with}" if aligned_with else "pca"
     spec = MapSpec(method=method, neighbors=neighbors, min_dist=min_dist, seed=seed, init=init).to_dict()
-    arguments = {"corpus": corpus, "encoder": encoder, "spec": spec}
-    result = run_job(call, "map", arguments, f"Map {corpus} · {encoder}", wait=not no_wait)
+    kind, own = ("place", {"into": place_into}) if place_into else ("map", {"spec": spec})
+    arguments = {"corpus": corpus, "encoder": encoder, **own}
+    result = run_job(call, kind, arguments, f"Map {corpus} · {encoder}", wait=not no_wait)
     if result is not None:
+        placed = f", {result['placed']:,} of them placed approximately," if result["placed"] else ""
         text = (
-            f"{result['points']:,} documents in {result['seconds']:.1f} s; trustworthiness "
+            f"{result['points']:,} documents{placed} in {result['seconds']:.1f} s; trustworthiness "
             f"{result['trustworthiness']:.3f}, continuity {result['continuity']:.3f} at k = {result['k']}."
         )
         call.answer(result, "\n".join([text, *(f"Warning: {warning}" for warning in result["warnings"])]))
@@ -282,6 +294,12 @@ def models(context: typer.Context) -> None:
     ]
     call.answer({"models": rows}, "\n".join(text))
 
+
+app.command()(mine)
+app.command()(export)
+app.command()(import_labels)
+app.command()(guard)
+app.command()(agreement)
 
 if __name__ == "__main__":
     sys.exit(guarded(lambda: app(with_json_first(sys.argv[1:]), standalone_mode=False)))

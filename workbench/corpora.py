@@ -176,6 +176,18 @@ def doc_ids(db: Database, corpus_id: int, start: int, stop: int) -> list[str]:
         return list(connection.execute(query).scalars())
 
 
+def ids_of(db: Database, corpus_id: int, ordinals: Iterable[int]) -> dict[int, str]:
+    """Id of each of these ordinals that the corpus has."""
+    wanted = list(dict.fromkeys(int(ordinal) for ordinal in ordinals))
+    found: dict[int, str] = {}
+    query = sa.select(table.c.ordinal, table.c.doc_id).where(table.c.corpus_id == corpus_id)
+    with db.read() as connection:
+        for start in range(0, len(wanted), _LOOKUP):
+            for row in connection.execute(query.where(table.c.ordinal.in_(wanted[start : start + _LOOKUP]))):
+                found[row.ordinal] = row.doc_id
+    return found
+
+
 def filter_mask(db: Database, corpus_id: int, filters: Sequence[Filter] = (), text: str = "") -> NDArray[np.bool_]:
     """(documents,) bool: which ordinals pass every filter and contain every word. Raises `BadInput`, `NotFound`."""
     corpus = find(db, corpus_id)

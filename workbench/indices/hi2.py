@@ -5,7 +5,6 @@ nearest clusters' lists and into those of all its terms; the union is scored by 
 k-means', terms those of a term-weight embedding: the paper's unsupervised form; its supervised one trains both.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,13 @@ from scipy import sparse
 
 from workbench.errors import BadInput
 from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, Takes, indexed_vectors, read_notes
-from workbench.indices.hybrid import HybridQueries, HybridVectors
+from workbench.indices.hybrid import HybridQueries, HybridVectors, check_hi2, sizes
 from workbench.indices.verifying import exact_scores
 from workbench.scoring import normalize_rows, top_k
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
 from workbench.vectors import DenseVectors, save_array
 
-PATTERN = re.compile(r"HI2_(\d+)x(\d+)")
-EXAMPLE = "HI2_256x15"
 _PARTS = ("centroids", "cluster_starts", "cluster_ordinals", "term_starts", "term_ordinals")
 _SAMPLE = 256  # training vectors per cluster, as FAISS's own limit
 Lists = tuple[NDArray[np.int64], NDArray[np.int32]]
@@ -160,23 +157,6 @@ class Hi2Index(Index):
         by_term = _union(term_starts, term_ordinals, np.unique(terms.indices))
         every = np.union1d(by_cluster, by_term)
         return Candidates(every, np.isin(every, by_cluster), np.isin(every, by_term))
-
-
-def sizes(factory: str) -> tuple[int, int]:
-    """(clusters, terms of each document). Raises `BadInput` on another string."""
-    match = PATTERN.fullmatch(factory.strip())
-    if match is None or not (int(match[1]) and int(match[2])):
-        raise BadInput(f"“{factory}” is no HI² index.", f"For example {EXAMPLE}: 256 clusters, 15 terms a document.")
-    return int(match[1]), int(match[2])
-
-
-def check_hi2(factory: str, documents: int) -> None:
-    """Raise `BadInput` where there are more clusters than documents."""
-    clusters, _ = sizes(factory)
-    if clusters > documents:
-        raise BadInput(
-            f"{clusters:,} clusters are more than the {documents:,} documents.", f"Use at most {documents:,}."
-        )
 
 
 def heaviest(rows: sparse.csr_matrix, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

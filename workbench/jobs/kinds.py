@@ -8,7 +8,16 @@ from typing import Any
 
 from workbench.errors import BadInput
 from workbench.registry import unknown_name
-from workbench.specs import EncodeSpec, ImportSpec, IndexSpec, MapSpec
+from workbench.specs import (
+    EncodeSpec,
+    ExportSpec,
+    ImportSpec,
+    IndexSpec,
+    LabelChoice,
+    MapSpec,
+    MiningSpec,
+    PipelineSpec,
+)
 from workbench.types import Filter
 
 TABLE = "workbench.jobs.kinds:KINDS"
@@ -53,6 +62,15 @@ def _map_spec(value: Mapping[str, Any], device: str) -> MapSpec:
     return MapSpec.from_dict(value)
 
 
+def _mining_spec(value: Mapping[str, Any], device: str) -> MiningSpec:
+    return MiningSpec.from_dict(value)
+
+
+def _miners(value: Sequence[str | Mapping[str, Any]], device: str) -> list[str | PipelineSpec]:
+    """Names of encoders as they are, pipelines from their plain form."""
+    return [each if isinstance(each, str) else PipelineSpec.from_dict(each) for each in value]
+
+
 def _encode_spec(value: Mapping[str, Any], device: str) -> EncodeSpec:
     """The spec with the device as the child sees it: a worker of one GPU shows it that one alone, as `cuda`."""
     spec = EncodeSpec.from_dict(value)
@@ -63,6 +81,21 @@ def _encode_spec(value: Mapping[str, Any], device: str) -> EncodeSpec:
             f"Queue it for {spec.device}, or set the device to auto.",
         )
     return replace(spec, device=kind) if spec.device == "auto" or (number and spec.device != "cpu") else spec
+
+
+def _label_choice(value: Mapping[str, Any], device: str) -> LabelChoice:
+    return LabelChoice.from_dict(value)
+
+
+def _export_spec(value: Mapping[str, Any], device: str) -> ExportSpec:
+    return ExportSpec.from_dict(value)
+
+
+def _label_source(value: Mapping[str, str], device: str) -> Any:
+    # Imported here: the queue is read by the app, which starts without the readers.
+    from workbench.workflows.import_labels import Source
+
+    return Source(Path(value["path"]), value.get("format", ""), value.get("label_set", ""))
 
 
 def _filters(value: Sequence[Sequence[Any]], device: str) -> tuple[Filter, ...]:
@@ -76,10 +109,22 @@ KINDS: dict[str, Kind] = {
     "import": Kind("workbench.workflows.corpus:import_corpus", {"path": _path, "spec": _import_spec}),
     "queries": Kind("workbench.workflows.corpus:import_queries", {"path": _path, "qrels": _path}),
     "encode": Kind("workbench.workflows.encode:encode_corpus", {"spec": _encode_spec}),
+    "derive": Kind("workbench.workflows.deriving:derive_corpus"),
+    "encode-subset": Kind("workbench.workflows.deriving:encode_subset", {"spec": _encode_spec}),
     "index": Kind("workbench.workflows.index:build_index", {"spec": _index_spec}),
     "map": Kind("workbench.workflows.map:make_map", {"spec": _map_spec}),
+    "place": Kind("workbench.workflows.map:place_map"),
+    "map-space": Kind("workbench.workflows.map_space:make_space"),
     "bridge": Kind("workbench.workflows.bridge:fit_bridge"),
     "export-documents": Kind("workbench.workflows.exporting:export_documents", {"filters": _filters, "out": _path}),
+    "candidates": Kind("workbench.workflows.mine:find_candidates", {"spec": _mining_spec, "miners": _miners}),
+    "mine": Kind("workbench.workflows.mine:mine", {"spec": _mining_spec, "miners": _miners}),
+    "export-labels": Kind(
+        "workbench.workflows.export_labels:export_labels",
+        {"out": _path, "choice": _label_choice, "spec": _export_spec},
+    ),
+    "import-labels": Kind("workbench.workflows.import_labels:import_labels", {"source": _label_source}),
+    "guard": Kind("workbench.workflows.suspected:find_suspects"),
     "demo": Kind("workbench.workflows.demo:build_demo"),
 }
 

@@ -14,8 +14,10 @@ from workbench.specs.encoders import (
     SparseSpec,
     encoder_spec,
 )
+from workbench.specs.exports import ExportSpec, LabelChoice
 from workbench.specs.jobs import NO_COLUMN, EncodeSpec, ImportSpec, IndexSpec
 from workbench.specs.maps import MapSpec
+from workbench.specs.mining import MiningSpec
 from workbench.specs.pipeline import FusionSpec, PipelineSpec, RerankSpec, RetrieverSpec
 from workbench.specs.rerankers import (
     RERANKER_SPECS,
@@ -37,16 +39,19 @@ __all__ = [
     "DenseSpec",
     "EncodeSpec",
     "EncoderSpec",
+    "ExportSpec",
     "FusionSpec",
     "ImageSpec",
     "ImageTextSpec",
     "ImportSpec",
     "IndexSpec",
     "LLMRerankerSpec",
+    "LabelChoice",
     "LateInteractionSpec",
     "ListwiseSpec",
     "M3Spec",
     "MapSpec",
+    "MiningSpec",
     "MultiVectorSpec",
     "PipelineSpec",
     "RerankSpec",

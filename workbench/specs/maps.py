@@ -21,10 +21,14 @@ class MapSpec(Spec):
     min_dist: float = knob(0.1, "How close points may lie: small shows clumps, large spreads them", low=0.0, high=0.99)
     epochs: int | None = knob(None, "Rounds of the optimiser; none: from the number of points", low=1, high=5000)
     seed: int = knob(0, "Same seed, same map", low=0, high=2**31 - 1)
-    init: str = knob("pca", "Where points start: pca, spectral, or map:ID to align with another map", advanced=True)
+    init: str = knob(
+        "pca",
+        "Where points start: pca, spectral (one step: a cancel waits for it), or map:ID to align with another",
+        advanced=True,
+    )
     clusters: str = knob(
         "auto",
-        "auto: hdbscan, k-means for many documents; none: no clusters",
+        "auto: hdbscan (one step: a cancel waits for it), k-means for many documents; none: no clusters",
         choices=("auto", "hdbscan", "kmeans", "none"),
     )
     cluster_count: int | None = knob(

@@ -2,15 +2,17 @@
 
 import errno
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench import corpora
 from workbench.artifacts import Artifact, Draft, folder_bytes
-from workbench.errors import BadInput, WorkbenchError
+from workbench.corpora import CorpusInfo
+from workbench.errors import BadInput, NotFound, WorkbenchError
 from workbench.indices import INDICES
 from workbench.indices.factories import check_factory, parse
+from workbench.indices.hybrid import HybridVectors, check_hi2
 from workbench.indices.suggestions import Suggestion, suggest_factories
 from workbench.project import Project
 from workbench.specs import IndexSpec
@@ -19,11 +21,15 @@ from workbench.vectors import AnyVectors, DenseVectors, MultiVectors, SparseVect
 from workbench.workflows.encode import find_embedding
 
 if TYPE_CHECKING:
-    from workbench.indices.base import Index
+    from workbench.indices.base import Index, Indexed
 
 INVERTED = "inverted"
 BINARY = "Binary"
 """Signs alone: one bit a dimension."""
+HI2 = "HI2_"
+"""Begins “HI2_CLUSTERSxTERMS”: inverted lists of clusters and of salient terms."""
+TERMS = "bm25"
+"""The encoder whose weights choose HI²'s salient terms."""
 VERIFY = ",Verify"
 """Ends the factory string of codes whose best are scored again by the vectors on disk."""
 EXACT = "exact"
@@ -73,22 +79,27 @@ def build_index(
     info = corpora.find(project.db, corpus)
     embedding = find_embedding(project, info, encoder)
     wanted, warnings = fitting_spec(embedding, spec)
-    draft = project.artifacts.begin("index", wanted.factory, wanted.to_dict(), [embedding.id], info.id)
-    artifact = draft.existing or _build(draft, embedding, wanted, warnings, progress)
+    inputs = [embedding] if kind_of(wanted.factory) != "hi2" else [embedding, terms_embedding(project, info)]
+    draft = project.artifacts.begin("index", wanted.factory, wanted.to_dict(), [each.id for each in inputs], info.id)
+    artifact = draft.existing or _build(draft, inputs, wanted, warnings, progress)
     seconds = time.monotonic() - started
     return IndexReport(artifact.id, artifact.name, seconds, artifact.bytes, list(artifact.manifest["warnings"]))
 
 
-def _build(draft: Draft, embedding: Artifact, spec: IndexSpec, warnings: list[str], progress: Progress) -> Artifact:
+def _build(
+    draft: Draft, inputs: Sequence[Artifact], spec: IndexSpec, warnings: list[str], progress: Progress
+) -> Artifact:
     """Build into the draft's folder and commit it; nothing is left of a build that failed."""
     started = time.monotonic()
+    embedding = inputs[0]
     kind: type[Index] = INDICES.load(kind_of(spec.factory))
     try:
-        index = kind.build(open_vectors(embedding), spec, progress, draft.folder)
+        index = kind.build(open_inputs(inputs), spec, progress, draft.folder)
         index.save(draft.folder)
         manifest = {
             "encoder": embedding.name,
             "embedding": embedding.id,
+            "terms": inputs[1].id if len(inputs) > 1 else "",
             "index": index.describe(),
             "seconds": round(time.monotonic() - started, 3),
             "bytes": folder_bytes(draft.folder),
@@ -138,6 +149,9 @@ def fitting_spec(embedding: Artifact, spec: IndexSpec | str) -> tuple[IndexSpec,
         if spec.metric == "l2":
             raise BadInput("Binary codes keep directions, and this encoder compares by distance.", "Choose SQ8.")
         return replace(spec, factory=name), []
+    if name.startswith(HI2):
+        check_hi2(name, found["vectors"])
+        return replace(spec, factory=name), []
     warnings = check_factory(codes, found["vectors"], found["dim"], spec.metric, spec.train_limit)
     if spec.metric != own and not (found.get("normalize") and {spec.metric, own} <= {"cosine", "dot"}):
         warnings.append(f"“{embedding.name}” compares its vectors by {own}; this index does by {spec.metric}.")
@@ -148,7 +162,29 @@ def kind_of(factory: str) -> str:
     """The index class, by its name in the registry, that a factory string asks for."""
     if factory in (INVERTED, BINARY):
         return factory.lower()
+    if factory.startswith(HI2):
+        return "hi2"
     return "bi-granular" if factory.endswith(VERIFY) else "faiss"
+
+
+def terms_embedding(project: Project, info: CorpusInfo) -> Artifact:
+    """The term weights that HI² takes: BM25's. Raises `NotFound` where the corpus was not encoded with it."""
+    try:
+        return find_embedding(project, info, TERMS)
+    except NotFound as error:
+        raise NotFound(
+            f"HI² needs the term weights of BM25 for “{info.name}”.", "Encode it with bm25 first."
+        ) from error
+
+
+def open_inputs(inputs: Sequence[Artifact]) -> "Indexed":
+    """What an index is built over: the vectors of an embedding, with its terms where there is a second one."""
+    first, *others = (open_vectors(each) for each in inputs)
+    if not others:
+        return first
+    if not isinstance(first, DenseVectors) or not isinstance(others[0], SparseVectors):
+        raise BadInput("HI² needs dense vectors and BM25's terms.", "Choose a dense encoder.")
+    return HybridVectors(first, others[0])
 
 
 def suggest(project: Project, corpus: str, encoder: str, memory_mb: float = 4096) -> list[Suggestion]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.encoders.base import Encoder, Matrix, Role
-    from workbench.indices.base import Index
+    from workbench.indices.base import Index, Queries
 
 FLAT = "Flat"
 MAXSIM = "maxsim"
@@ -85,11 +85,15 @@ class QueryEncoder:
 
 @dataclass(frozen=True)
 class Target:
-    """What one retriever searches: an index artifact, or (None) the vectors themselves. `label` names the stage."""
+    """What one retriever searches: an index artifact, or (None) the vectors themselves. `label` names the stage.
+
+    `terms`: the embedding whose vocabulary HI² reads queries by.
+    """
 
     embedding: Artifact
     index: Artifact | None
     label: str
+    terms: Artifact | None = None
 
     def open(self) -> "Index":
         """The index, from memory where it was used before."""
@@ -129,7 +133,8 @@ def find_target(project: Project, embedding: Artifact, retriever: RetrieverSpec)
         return Target(embedding, None, label_of(embedding.name, "Flat (exact scan)"))
     if found is None:
         raise unknown_name(f"index of “{embedding.name}”", name, [EXACT, *built])
-    return Target(embedding, found, label_of(embedding.name, found.name))
+    terms = project.artifacts.get(found.manifest["terms"]) if found.manifest.get("terms") else None
+    return Target(embedding, found, label_of(embedding.name, found.name), terms)
 
 
 def indices_of(project: Project, embedding: Artifact) -> dict[str, Artifact]:
@@ -200,6 +205,18 @@ def allowed_documents(project: Project, info: CorpusInfo, filters: Sequence[Filt
     asked = filters_key(project.db, info.id, filters)
     key = ("filter", info.label, str(project.folder), info.id, info.created_at, asked)
     return loaded().get(key, load, lambda mask: mask.nbytes)
+
+
+def index_queries(target: Target, index: "Index", matrix: "Matrix", queries: Sequence[Content]) -> "Queries":
+    """What the index is asked with: the encoded queries, and for HI² which terms their texts hold."""
+    if index.takes != "hybrid" or target.terms is None:
+        return matrix
+    import numpy as np
+
+    from workbench.indices.hybrid import HybridQueries
+
+    terms = query_encoder(target.terms).encode_many([Content(query.text) for query in queries])
+    return HybridQueries(np.asarray(matrix, np.float32), terms)
 
 
 def settings_of(retriever: RetrieverSpec, index: "Index", label: str) -> tuple[Mapping[str, Any], list[str]]:

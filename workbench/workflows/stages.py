@@ -150,12 +150,13 @@ def run_retriever(
     settings, warnings = retrieving.settings_of(retriever, index, target.label)
     with clock.time("encode"):
         encoded = encoder.encode(asked.query)
+        wanted = retrieving.index_queries(target, index, encoded.matrix, [asked.query])
     retrieving.check_compatible(encoded.matrix, index, target.label)
     with clock.time("filter"):
         allowed = retrieving.allowed_documents(asked.project, asked.info, asked.filters)
     notes = [encoded.note]
     with clock.time(label):
-        (ranking,) = index.search(encoded.matrix, depth, settings, allowed)
+        (ranking,) = index.search(wanted, depth, settings, allowed)
         if bank is not None:
             ranking, note = bank.applied(ranking, encoded.matrix, depth, allowed)
             notes.append(note)

@@ -7,7 +7,8 @@ export function mount(element, { props, watch, server }) {
   const stage = document.querySelector(".wb-stage");
   if (!stage) return;
   const state = { stage, props, server, asked: 0, frame: 0, timer: 0, lines: null };
-  const changed = () => schedule(state);
+  // Buttons put into rows (assets/judging.mjs) change no ranking, but they move the rows.
+  const changed = (seen) => (seen?.every((one) => one.target.classList?.contains("wb-judge")) ? drawLines(state) : schedule(state));
   watch("url", () => props.url && history.replaceState(history.state, "", props.url));
   const sizes = new ResizeObserver(() => drawLines(state));
   for (const column of stage.querySelectorAll(".wb-col")) {

@@ -174,7 +174,7 @@ export function mount(host, points, handlers = {}, options = {}) {
   });
 
   const view = {
-    n, px: (row) => camera.px(...place(row)), at: camera.at, find, few: frames.few, times: () => times,
+    n, px: (row) => camera.px(...place(row)), at: camera.at, find, few: frames.few, times: () => times, scene: () => ({ ...scene }),
     // one byte a point; `legend`: see map_colors.mjs
     recolor(bytes, legend) {
       if (bytes && bytes.length !== n) throw new Error(`the colouring is for ${bytes.length} points, the map has ${n}`);
@@ -200,7 +200,7 @@ export function mount(host, points, handlers = {}, options = {}) {
       flagged();
     },
     highlight(hits) { scene.highlight = (hits || []).map((hit, i) => (typeof hit === "number" ? { row: hit, rank: i + 1 } : hit)).filter((hit) => valid(hit.row)); redrawOver(); },
-    marks(marks) { scene.marks = (marks || []).filter((mark) => valid(mark.row)); redrawOver(); },
+    marks(marks) { scene.marks = (marks || []).filter((mark) => valid(mark.row)); host.dataset.marks = scene.marks.length; redrawOver(); },
     path(path) { scene.path = path && (valid(path.from) || Array.isArray(path.from)) ? { ...path, to: (path.to || []).filter(valid) } : null; redrawOver(); },
     query(query) { scene.query = query; redrawOver(); },
     labels(labels) { scene.labels = [...(labels || [])].sort((a, b) => b.size - a.size); redrawOver(); },

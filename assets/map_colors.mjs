@@ -6,7 +6,7 @@
 const CLASSES = 100;
 export const LEGEND = { kind: "category", top: 253, other: 254, missing: 255, hidden: [] };
 const NAMES = { other: "--wb-map-other", missing: "--wb-map-missing", surface: "--wb-map-surface", text: "--wb-map-text",
-  line: "--wb-map-line", accent: "--wb-map-accent", positive: "--wb-map-positive", negative: "--wb-map-negative" };
+  line: "--wb-map-line", accent: "--wb-map-accent", positive: "--wb-map-positive", negative: "--wb-map-negative", irrelevant: "--wb-map-irrelevant" };
 
 // {classes, ramp: [[r, g, b] …], css: {name: text}, other, missing, …: [r, g, b]} as `element` sees them now.
 export function readTokens(element) {

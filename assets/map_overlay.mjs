@@ -14,7 +14,8 @@ export function drawOverlay(brush, camera, tokens, scene, place) {
   const ranked = placeRanks(pen, scene.highlight);
   if (scene.query) reserve(pen, camera.px(scene.query.x + 60 / camera.scale, scene.query.y), 80, 14);
   const named = scene.shown ? drawLabels(pen, scene.labels) : 0;
-  for (const mark of scene.marks) drawMark(pen, mark);
+  const hit = new Set(ranked.filter((each) => each.full).map((each) => each.row));
+  for (const mark of scene.marks) drawMark(pen, mark, hit.has(mark.row));
   drawRanks(pen, ranked);
   if (scene.query) drawQuery(pen, scene.query);
   if (scene.shape) drawShape(pen, scene.shape);
@@ -143,20 +144,36 @@ function ring(pen, [x, y]) {
   halo(pen, 2, () => { brush.beginPath(); brush.arc(x, y, 5, 0, 2 * Math.PI); brush.stroke(); }, tokens.css.text);
 }
 
-// Shape and colour both say it: a disc with a tick is relevant, a square with a cross is a hard negative.
-function drawMark(pen, { row, kind }) {
-  const at = pen.at(row), { brush, tokens } = pen, [x, y] = at;
-  if (!within(pen, at, 10)) return;
-  const good = kind === "positive", colour = good ? tokens.css.positive : tokens.css.negative;
-  if (good) dot(pen, at, 7.5, colour);
+// Shape and colour both say it: a disc with a tick is relevant (a higher grade stands beside it), a square with a cross
+// is a hard negative, a diamond with a dash was judged not relevant.
+const STROKES = {
+  positive: [[-3.2, 0.2, -0.8, 2.6], [-0.8, 2.6, 3.4, -2.6]],
+  negative: [[-2.8, -2.8, 2.8, 2.8], [-2.8, 2.8, 2.8, -2.8]],
+  irrelevant: [[-3, 0, 3, 0]],
+};
+
+function drawMark(pen, { row, kind, grade = 0 }, covered) {
+  const { brush, tokens } = pen;
+  let [x, y] = pen.at(row);
+  if (!within(pen, [x, y], 10)) return;
+  // A hit that was judged shows both: its rank at its place, the mark beside it.
+  if (covered) [x, y] = [x + DISC + 4, y - DISC - 2];
+  const lines = STROKES[kind] || STROKES.negative;
+  if (kind === "positive") dot(pen, [x, y], 7.5, tokens.css.positive);
   else {
     brush.beginPath();
-    brush.roundRect(x - 7, y - 7, 14, 14, 3);
-    [brush.fillStyle, brush.strokeStyle, brush.lineWidth] = [colour, tokens.css.surface, 1.75];
+    if (kind === "irrelevant") for (const [dx, dy] of [[0, -8], [8, 0], [0, 8], [-8, 0]]) brush.lineTo(x + dx, y + dy);
+    else brush.roundRect(x - 7, y - 7, 14, 14, 3);
+    brush.closePath();
+    [brush.fillStyle, brush.strokeStyle, brush.lineWidth] = [kind === "irrelevant" ? tokens.css.irrelevant : tokens.css.negative, tokens.css.surface, 1.75];
     brush.fill();
     brush.stroke();
   }
-  const lines = good ? [[-3.2, 0.2, -0.8, 2.6], [-0.8, 2.6, 3.4, -2.6]] : [[-2.8, -2.8, 2.8, 2.8], [-2.8, 2.8, 2.8, -2.8]];
+  if (grade > 1) {
+    brush.font = `700 11px ${tokens.font}`;
+    brush.textAlign = "left";
+    write(pen, String(grade), x + 8.5, y - 5, tokens.css.text);
+  }
   brush.beginPath();
   for (const [x0, y0, x1, y1] of lines) { brush.moveTo(x + x0, y + y0); brush.lineTo(x + x1, y + y1); }
   [brush.strokeStyle, brush.lineWidth] = [tokens.css.surface, 1.9];

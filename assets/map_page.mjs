@@ -23,6 +23,19 @@ export function mountLegend(element, tell) {
     clearTimeout(later);
     later = setTimeout(() => tell({ do: "hide", hide: off.join("."), fields: {} }), LATE);
   };
+  // The field of a cluster's name: it has the cursor when it appears, and Esc leaves it.
+  let field = null;
+  new MutationObserver(() => {
+    const now = element.querySelector(".wb-rename input[name=name]");
+    if (now && now !== field) { now.focus(); now.select(); }
+    field = now;
+  }).observe(element, { childList: true, subtree: true });
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !event.target.closest?.(".wb-rename")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    element.querySelector("[data-do=keepname]")?.click();
+  });
   element.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("[data-class]") : null;
     if (!button) return;

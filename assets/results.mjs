@@ -2,7 +2,7 @@
 // for the page. Nothing here reads a corpus's text as HTML: rows are drawn and escaped in Python.
 
 const listings = new Set();
-let active = null; // the listing that keys move through
+let active = null; // the listing that keys move through; judging.mjs finds it by data-active
 let help = null;
 
 const KEYS = [
@@ -23,13 +23,20 @@ const COLUMN_KEYS = [
   ["b", "judge these columns blind"],
 ];
 
+const JUDGING_KEYS = [
+  ["0  1  2  3", "grade"],
+  ["h  u  l", "hard negative, unrateable, judge later"],
+  ["Del", "take your verdict back"],
+  ["Ctrl+Z  Ctrl+Shift+Z", "undo, redo"],
+];
+
 export function mount(element, { props, watch, events }) {
   const listing = { element, props, events, at: -1, timer: 0, shown: "" };
   element.classList.add("wb-listing");
   element.addEventListener("click", (event) => click(listing, event));
   element.addEventListener("error", (event) => broken(event.target), true);
   // Not watch("value"): that runs before the new markup is in the page.
-  new MutationObserver(() => refresh(listing, true)).observe(element, { childList: true, subtree: true });
+  new MutationObserver((seen) => seen.every(isJudging) || refresh(listing, true)).observe(element, { childList: true, subtree: true });
   watch("open", () => refresh(listing, false));
   watch("busy", () => busy(listing));
   watch("url", () => props.url && history.replaceState(history.state, "", props.url));
@@ -40,6 +47,8 @@ export function mount(element, { props, watch, events }) {
   element.dataset.ready = "1";
 }
 
+// The buttons that assets/judging.mjs puts into rows are not new rows.
+const isJudging = (record) => record.target.classList?.contains("wb-judge");
 const rows = (listing) => [...listing.element.querySelectorAll(".wb-row")];
 const panel = () => living().find((one) => one.element.querySelector("[data-act=shut]"));
 
@@ -132,11 +141,18 @@ function click(listing, event) {
   const row = event.target.closest(".wb-row");
   const button = event.target.closest("[data-act]");
   if (row) {
-    active = listing;
+    activate(listing);
+    if (event.target.closest(".wb-judge")) return move(listing, rows(listing).indexOf(row), false); // see judging.mjs
     if (!button && String(getSelection())) return; // marking text is not a click
   }
   if (button) act(listing, button.dataset.act, row, button.dataset);
   else if (row && !event.target.closest("a, summary")) act(listing, "pick", row, row.dataset);
+}
+
+function activate(listing) {
+  active?.element.removeAttribute("data-active");
+  active = listing;
+  active?.element.setAttribute("data-active", "");
 }
 
 function act(listing, name, row, data = {}) {
@@ -184,7 +200,7 @@ function keydown(event) {
   }
   if (document.querySelector("dialog[open]")) return;
   const all = living();
-  if (!all.includes(active) || !rows(active).length) active = all.find((one) => rows(one).length) || null;
+  if (!all.includes(active) || !rows(active).length) activate(all.find((one) => rows(one).length) || null);
   if (event.key === "Enter" && target.closest("button, a, summary, label")) return;
   if (press(event.key, active)) event.preventDefault();
 }
@@ -226,7 +242,7 @@ function sideways(listing, by) {
   for (const row of rows(listing)) row.removeAttribute("data-cursor");
   const at = same >= 0 ? same : Math.max(0, listing.at);
   listing.at = -1;
-  active = next;
+  activate(next);
   move(next, at);
   return true;
 }
@@ -254,13 +270,17 @@ function focusQuery() {
 }
 
 function showHelp() {
-  if (!help?.isConnected) {
+  const judges = document.querySelector(".wb-judging:not([hidden])");
+  if (!help?.isConnected || help.dataset.judges !== String(Boolean(judges))) {
+    help?.remove();
     help = document.createElement("dialog");
     help.className = "wb-keys";
     const title = document.createElement("h3");
     title.textContent = "Keys";
     const list = document.createElement("dl");
-    const more = document.querySelector(".wb-col") ? COLUMN_KEYS : [];
+    help.dataset.judges = Boolean(judges);
+    const columns = document.querySelector(".wb-col") ? COLUMN_KEYS : [];
+    const more = judges ? [...columns.map(([keys, what]) => [keys.replace(/[hl] +/, ""), what]), ...JUDGING_KEYS] : columns;
     for (const [keys, what] of [...KEYS.slice(0, 3), ...more, ...KEYS.slice(3)]) {
       const term = document.createElement("dt"), line = document.createElement("dd");
       for (const key of keys.split(/\s+/)) term.append(Object.assign(document.createElement("kbd"), { textContent: key }));

@@ -152,7 +152,7 @@ def test_functions_take_few_arguments():
     faults = []
     for path in SOURCES:
         # The command line's functions take one argument an option.
-        if path.name in ("__main__.py", "label_commands.py", "mining_command.py"):
+        if path.name in ("__main__.py", "label_commands.py", "mining_command.py", "run_commands.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name != "__init__":

@@ -106,6 +106,28 @@ def test_kmeans_can_be_cancelled(tmp_path):
         find_clusters(stored(tmp_path / "v", rows), rows[:, :2], "l2", MapSpec(clusters="kmeans"), stop)
 
 
+@pytest.mark.parametrize("asked", [0, 1])
+def test_hdbscan_is_cancelled_before_and_after(tmp_path, monkeypatch, asked):
+    rows, _ = blobs(60, 4)
+    ran = []
+
+    def density(xy, spec):
+        ran.append(len(xy))
+        return np.zeros(len(xy), np.int32)
+
+    monkeypatch.setattr("workbench.clusters._by_density", density)
+    told = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(done)
+        if len(told) > asked:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        find_clusters(stored(tmp_path, rows), rows[:, :2], "cosine", MapSpec(clusters="hdbscan"), stop)
+    assert ran == [60][:asked]
+
+
 def test_centres_are_documents_of_the_cluster():
     xy = np.array([[0, 0], [1, 0], [9, 0], [50, 50], [7, 7]], np.float32)
     assert centres(np.array([0, 0, 0, 1, -1], np.int32), xy).tolist() == [[1, 0], [50, 50]]

@@ -16,9 +16,10 @@ from ui.exports import add_exports
 from workbench import __version__
 from workbench.__main__ import app
 from workbench.errors import BadInput, NotFound, WorkbenchError
+from workbench.exports import tables
 from workbench.jobs.kinds import KINDS
 from workbench.types import Filter
-from workbench.workflows import exporting, tables
+from workbench.workflows import exporting
 from workbench.workflows.corpus import browse, get_corpus, import_corpus
 from workbench.workflows.exporting import export_documents, find_export, list_exports
 from workbench.workflows.subsets import create_subset

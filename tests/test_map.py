@@ -10,18 +10,21 @@ from search_fixtures import add_embedding, planted, planted_project
 from sklearn.manifold import trustworthiness
 
 from workbench import corpora
-from workbench.db import judgments
+from workbench.db import judgments, label_sets
 from workbench.errors import BadInput, Cancelled, NotFound
 from workbench.project import Project
+from workbench.query_sets import find
 from workbench.specs import MapSpec, PipelineSpec, RetrieverSpec
 from workbench.types import Content, Filter
 from workbench.workflows import map as maps
-from workbench.workflows.corpus import import_corpus
+from workbench.workflows.artifacts import delete_artifact
+from workbench.workflows.corpus import delete_corpus, import_corpus
 from workbench.workflows.encode import encode_corpus
 from workbench.workflows.map_colours import MISSING, NAMED, OTHER, TOP, category_bytes, dealt, own_colours, ramp
 from workbench.workflows.map_data import Frame, find_map, open_map, wire_order
 from workbench.workflows.map_views import inside
 from workbench.workflows.queries import import_queries
+from workbench.workflows.views import list_views
 
 QUICK = MapSpec(method="pca", clusters="kmeans", cluster_count=3)
 COUNT = 300
@@ -549,9 +552,46 @@ def test_judged_documents_have_their_marks(project, map_id, tmp_path):
     assert [(each.label, each.count) for each in legend.entries] == [
         ("Relevant", 2), ("Hard negative", 1), ("Not relevant", 1), ("not judged", COUNT - 4),
     ]  # fmt: skip
+    assert len(marks) == 3
+    # What a miner proposed and nobody has looked at is no judgment.
+    known = find(project.db, "marks")
+    label_set = {"query_set_id": known.id, "name": "mined", "kind": "proposed", "spec": {}, "created_at": 0.0}
+    mined = {**base, "doc_id": "d10", "is_hard_negative": True, "relevance": 0, "label_set": "mined"}
+    with project.db.write() as connection:
+        connection.execute(sa.insert(label_sets).values(**label_set))
+        connection.execute(sa.insert(judgments).values(**mined))
+    assert maps.judged_marks(project, map_id, "marks", "q1") == marks
+    assert maps.colouring(project, map_id, "judgments:marks") == (content, legend)
     assert maps.judged_marks(project, map_id, "marks", "nobody") == maps.JudgedMarks()
     with pytest.raises(NotFound):
         maps.judged_marks(project, map_id, "nobody", "q1")
+
+
+def test_judged_queries_are_found_by_their_words(project, map_id, tmp_path):
+    rows = [("a1", "Water of life"), ("a2", " bread "), ("water", "100% stone"), ("a4", "water 100")]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps({"_id": id, "text": text}) + "\n" for id, text in rows))
+    (tmp_path / "q.qrels").write_text("a1 0 d1 2\na1 0 d4 0\na2 0 d2 1\n")
+    import_queries(project, "words", tmp_path / "q.jsonl", "topics", tmp_path / "q.qrels")
+    (tmp_path / "r.jsonl").write_text('{"_id": "r1", "text": "bread"}\n')
+    import_queries(project, "other", tmp_path / "r.jsonl", "topics")
+
+    def found(words: str, limit: int = 20) -> list[tuple[str, int]]:
+        return [
+            (each.query_id, each.judged) for each in maps.queries_with_words(project, map_id, "words", words, limit)
+        ]
+
+    assert found("") == [("a1", 2), ("a2", 1), ("water", 0), ("a4", 0)] and found("", 2) == [("a1", 2), ("a2", 1)]
+    assert found("WATER of") == [("a1", 2)] and found("100%") == [("water", 0)] and found("nothing") == []
+    # The id goes first.
+    assert found("water") == [("water", 0), ("a1", 2), ("a4", 0)]
+    same = maps.queries_with_text(project, map_id, "bread ")
+    assert [(each.query_set, each.judged) for each in same if each.query_set != "marks"] == [("words", 1), ("other", 0)]
+    assert maps.queries_with_text(project, map_id, " ") == maps.queries_with_text(project, map_id, "brea") == []
+    assert maps.known_query(project, map_id, "words", "a1").judged == 2
+    assert {"words", "other"} <= set(maps.query_sets_of_map(project, map_id))
+    for call in (("words", "a9"), ("nobody", "a1")):
+        with pytest.raises(NotFound):
+            maps.known_query(project, map_id, *call)
 
 
 # ── two maps ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -710,6 +750,37 @@ def test_a_deleted_map_is_gone_with_its_names(tmp_path):
     assert again == made and not any(each.given for each in maps.cluster_labels(project, made))
     with pytest.raises(NotFound):
         maps.get_map(project, project.artifacts.list("embedding")[0].id)
+    project.close()
+
+
+def test_deleting_vectors_takes_their_maps_and_names_along(tmp_path):
+    project = planted_project(tmp_path, 30)
+    made = maps.make_map(project, "topics", "planted", QUICK).map
+    maps.rename_cluster(project, made, 0, "mine")
+    delete_artifact(project, maps.get_map(project, made).embedding)
+    assert maps.list_maps(project) == [] and list_views(project, "map-labels") == []
+    add_embedding(project, "topics", planted(30))
+    maps.rename_cluster(project, maps.make_map(project, "topics", "planted", QUICK).map, 0, "mine")
+    delete_corpus(project, "topics")
+    assert list_views(project, "map-labels") == []
+    project.close()
+
+
+def test_problems_are_counted_once(tmp_path, monkeypatch):
+    project = planted_project(tmp_path, 60)
+    made = maps.make_map(project, "topics", "planted", QUICK).map
+    counts = maps.problem_counts(project, made)
+    assert list(counts) == maps.problem_names(project, made) and counts["outliers"] == 5
+    assert {name: maps.problem(project, made, name).count for name in counts} == counts
+    monkeypatch.setattr("workbench.workflows.map_measures.listed", lambda *_: pytest.fail("made twice"))
+    assert maps.problem_counts(project, made) == counts
+    with pytest.raises(pytest.fail.Exception, match="made twice"):
+        maps.problem(project, made, "near-duplicates", 0.5)
+    # Made again after it was deleted, it is another map.
+    maps.delete_map(project, made)
+    assert maps.make_map(project, "topics", "planted", QUICK).map == made
+    with pytest.raises(pytest.fail.Exception, match="made twice"):
+        maps.problem_counts(project, made)
     project.close()
 
 

@@ -11,16 +11,18 @@ from ui.components import map_rail as rail
 from ui.components.address import Column
 from ui.components.columns import plain
 from ui.components.map_choice import asked_spec, fitted
+from ui.components.map_judged import legend_html as marks_legend
+from ui.components.map_judged import mark_values
 from ui.components.map_legend import colour_choice, figure, group_of, legend_html, read_hidden
 from ui.components.map_pair import agreement_html, most_moved, step_text, went_html
 from ui.components.map_panel import distance_text, document_side, hits_side, members_side
 from ui.components.map_state import color_url, lit, mask_url, selection_url
-from ui.components.map_view import MapView, read_map_view, read_shapes, shapes_text, with_shape
+from ui.components.map_view import MapView, asked_anew, read_map_view, read_shapes, shapes_text, with_shape
 from ui.components.results import Frame
 from ui.session import Place
 from workbench.errors import BadInput, NotFound
 from workbench.types import Document, Filter, Hit
-from workbench.workflows.map import Displaced, Legend, LegendEntry, Moved
+from workbench.workflows.map import Displaced, JudgedMarks, KnownQuery, Legend, LegendEntry, Moved
 
 SQUARE = [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.25], [-0.5, 0.25]]
 EVIL = "<script>alert(1)</script>"
@@ -30,7 +32,7 @@ def info(**changes: Any) -> Any:
     values = {
         "id": "m1", "encoder": "minilm", "corpus": "birds@1", "corpus_id": 1, "method": "umap", "points": 412, "k": 15,
         "seed": 7, "metric": "cosine", "trustworthiness": 0.9531, "continuity": 0.9184, "reduction": "", "exact": True,
-        "recall": 1.0, "seconds": 12.0, "created_at": 0.0, "stale": "",
+        "recall": 1.0, "seconds": 12.0, "created_at": 0.0, "stale": "", "placed": 0,
         "manifest": {"spec": {"map": {"method": "umap", "seed": 7, "init": "map:abc"}}},
     }  # fmt: skip
     return SimpleNamespace(**{**values, **changes})
@@ -171,6 +173,50 @@ def test_a_ramp_shows_its_ends() -> None:
     assert (figure(0.91234), figure(12.34), figure(1204)) == ("0.912", "12.3", "1,204")
 
 
+def label(cluster: int, color: int, name: str, machine: str = "owl · mouse") -> Any:
+    given = name != machine
+    return SimpleNamespace(cluster=cluster, color=color, name=name, machine_name=machine, given=given, size=3)
+
+
+def test_names_of_clusters_are_edited_in_the_legend() -> None:
+    legend = Legend("category", "Clusters", [LegendEntry("owl · mouse", 3, 0), LegendEntry(EVIL, 2, 1)])
+    own = {0: [label(0, 0, "owl · mouse")], 1: [label(1, 1, EVIL)]}
+    drawn = legend_html(legend, (), None, own)
+    assert drawn.count('data-do="rename"') == 2 and drawn.count('data-do="unname"') == 1 and EVIL not in drawn
+    assert "rename" not in legend_html(legend)
+    drawn = legend_html(legend, (), None, own, 1)
+    assert drawn.count('data-do="rename"') == 1 and 'data-do="name" data-default' in drawn and EVIL not in drawn
+    assert (
+        'name="cluster" value="1"' in drawn and 'placeholder="owl · mouse"' in drawn and 'data-class="1"' not in drawn
+    )
+    # Clusters without a colour of their own share an entry: one of them is chosen.
+    other = Legend("category", "Clusters", [LegendEntry("Other", 6, 254)])
+    many = {254: [label(100, 254, "a"), label(101, 254, "b")]}
+    drawn = legend_html(other, (), None, many, 254)
+    assert '<option value="101">b</option>' in drawn and 'data-do="unname"' not in legend_html(other, (), None, many)
+
+
+def test_marks_have_a_legend() -> None:
+    found = JudgedMarks([4, 9], [], [2], {4: 1, 9: 3}, 2)
+    assert mark_values(found) == [
+        {"row": 2, "kind": "negative"},
+        {"row": 4, "kind": "positive", "grade": 1},
+        {"row": 9, "kind": "positive", "grade": 3},
+    ]
+    query = KnownQuery("owls", "q1", EVIL, 5)
+    drawn = marks_legend(query, found)
+    assert EVIL not in drawn and "Relevant" in drawn and "Hard negative" in drawn and "not relevant" not in drawn
+    assert "the small number is the grade; 2 more are not on this map" in drawn
+    assert "nobody has judged" in marks_legend(query, JudgedMarks())
+    assert [each["kind"] for each in mark_values(JudgedMarks([], [3], []))] == ["irrelevant"]
+
+
+def test_a_judged_query_is_part_of_the_address() -> None:
+    view = MapView(map="m1", query="owls", query_set="birds", query_id="q 7/1")
+    assert read_map_view(view.values()) == view
+    assert asked_anew(view) == MapView(map="m1", query="owls")
+
+
 def test_hidden_classes_from_the_browser() -> None:
     assert read_hidden("3.0.x.999.-1.255") == (0, 3, 255)
     assert read_hidden("") == ()
@@ -194,6 +240,9 @@ def test_the_honesty_line() -> None:
         assert part in drawn
     assert "does not show" not in bars.honesty_html(info(), explains=False)
     assert "recall 0.970" in bars.honesty_html(info(exact=False, recall=0.97))
+    assert "placed approximately" not in bars.honesty_html(info())
+    assert "placed approximately <b>1,204</b>" in bars.honesty_html(info(placed=1204))
+    assert bars.map_label(info()).endswith("trust 0.95") and "version 2" in bars.map_label(info(placed=3, corpus="b@2"))
 
 
 def test_a_stale_map_says_so() -> None:
@@ -201,6 +250,9 @@ def test_a_stale_map_says_so() -> None:
     drawn = bars.stale_html(info(stale="version 2 is there"), True)
     assert "version 2 is there" in drawn and 'data-do="rebuild"' in drawn
     assert "rebuild" not in bars.stale_html(info(stale="version 2 is there"), False)
+    assert 'data-do="place"' not in drawn
+    drawn = bars.stale_html(info(stale="version 2 is there"), True, True)
+    assert 'data-do="place"' in drawn and 'data-do="rebuild"' in drawn
     assert bars.spec_of(info())["init"] == "pca"
 
 
@@ -223,6 +275,9 @@ def test_the_selection_bar_counts() -> None:
     assert bars.selection_bar(0, 412) == ""
     drawn = bars.selection_bar(47, 412, "<i>more</i>")
     assert "<b>47</b> of 412 documents selected" in drawn and "<i>more</i>" in drawn
+    assert bars.selection_bar(47, 412, "", 412) == bars.selection_bar(47, 412)
+    drawn = bars.selection_bar(47, 412, "", 80)
+    assert "<b>47</b> of <span" in drawn and ">80 that pass, of 412 documents,</span> selected" in drawn
 
 
 def test_problems_are_counted_on_request() -> None:

@@ -77,9 +77,10 @@ def test_near_duplicates_of_given_groups():
 
 
 def test_ranked_lists_are_sorted_cut_and_without_gaps():
-    values = np.array([1.0, 3.0, np.nan, 3.0, 0.5])
-    assert outliers(values, 3).groups() == [Group([1], 3.0), Group([3], 3.0), Group([0], 1.0)]
-    assert outliers(values).ordinals.tolist() == [1, 3, 0, 4]
+    values = np.tile([1.0, 3.0, np.nan, 3.0, 0.5], 10)
+    assert outliers(values, 3).groups() == [Group([1], 3.0), Group([3], 3.0), Group([6], 3.0)]
+    # 50 documents: the five largest, ties by ordinal.
+    assert outliers(values).ordinals.tolist() == [1, 3, 6, 8, 11]
     assert outliers(values).redundant().size == 0
     # Mean 5, deviation √200 ≈ 14.1: the line is at 33.3.
     counts = np.array([45, 0, 5, 0, 0, 0, 0, 0, 0, 0])
@@ -91,6 +92,26 @@ def test_ranked_lists_are_sorted_cut_and_without_gaps():
     assert [(each.ordinals, each.value) for each in found.groups()] == [([1], 1.0), ([4], 0.6), ([3], 0.5)]
     with pytest.raises(BadInput, match="One number for each document"):
         outliers(np.zeros((2, 2)))
+
+
+def test_outliers_are_those_that_stand_out():
+    # ln x is −1, 0 or 1 in equal parts: the median is 0, its deviation 1, so the line is at exp(3 · 1.4826).
+    calm = np.exp(np.tile([-1.0, 0.0, 1.0], 100))
+    far = calm.copy()
+    far[[7, 30, 200, 201, 202, 203, 204]] = [90, 86, 1000, 300, 87, 88, 89]
+    found = outliers(far)
+    assert found.ordinals.tolist() == [200, 201, 7, 204, 203, 202, 30]
+    assert "7 lie beyond 85.44" in found.explanation and "are listed" not in found.explanation
+    # Nothing stands out: the five farthest, and it says so.
+    assert outliers(calm).ordinals.tolist() == [2, 5, 8, 11, 14]
+    assert "0 lie beyond 85.44" in outliers(calm).explanation and "the 5 farthest" in outliers(calm).explanation
+    # A fifth stands out: a tenth is listed.
+    heavy = calm.copy()
+    heavy[:60] = 1e6
+    assert outliers(heavy).ordinals.tolist() == list(range(30))
+    # Never all, and none of nine; equal values are no outliers.
+    assert [outliers(np.ones(n)).count for n in (0, 9, 10, 60)] == [0, 0, 1, 5]
+    assert "0 lie beyond 0.30" in outliers(np.full(60, 0.3)).explanation
 
 
 @pytest.fixture
@@ -146,7 +167,7 @@ def test_a_list_becomes_a_subset(project, tmp_path):
 
 def test_lists_are_drawn_with_counts_and_escaped():
     groups = near_duplicates(np.arange(60).repeat(2), 0.9)
-    single = outliers(np.array([0.25, 2.0]))
+    single = outliers(np.tile([0.25, 2.0], 5))
     markup = problems_html([groups, single], "outliers")
     assert "120" in markup and "in 60 groups" in markup and "in 2 groups" not in markup
     assert markup.count('aria-pressed="true"') == 1

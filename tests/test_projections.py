@@ -226,6 +226,24 @@ def test_spectral_start(planted):
     assert np.isfinite(xy).all() and trustworthiness(vectors, graph, xy) > 0.9
 
 
+@pytest.mark.parametrize("until", [2, 5])
+def test_a_spectral_start_is_cancelled_before_and_after(planted, monkeypatch, until):
+    vectors, _, _, graph = planted
+    ran = []
+    monkeypatch.setattr(
+        "workbench.projections.projecting._start",
+        lambda vectors, *_: ran.append(1) or np.zeros((len(vectors), 2), np.float32),
+    )
+
+    def stop(done: int, total: int) -> None:
+        if done >= until:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        project(vectors, graph, MapSpec(init="spectral", epochs=5), stop)
+    assert ran == [1][: until > 2]
+
+
 def test_a_map_that_starts_from_another_lies_upon_it(planted):
     vectors, _, _, graph = planted
     first = project(vectors, graph, QUICK)

@@ -11,9 +11,13 @@ from ui.components.assets import ASSETS, FOLDER, Size
 from ui.components.thumbnails import BadImage, Thumbnails
 from ui.exports import add_exports
 from ui.headers import IMAGE_POLICY, KEPT, NOT_KEPT
+from ui.judging_routes import add_judging
+from ui.label_routes import add_labelling
 from ui.map_routes import add_map_page
 from ui.point_routes import add_points
+from ui.review_routes import add_reviewing
 from ui.session import Context
+from ui.space_routes import add_spaces
 from ui.uploads import add_query_images
 from workbench.errors import WorkbenchError
 from workbench.workflows import corpus as corpora
@@ -37,6 +41,10 @@ def build_router(context: Context) -> APIRouter:
     add_exports(router, context)
     add_points(router, context)
     add_map_page(router, context)
+    add_labelling(router, context)
+    add_reviewing(router, context)
+    add_judging(router, context)
+    add_spaces(router, context)
 
     # Not /assets: there Gradio serves its own files.
     @router.get("/wb-assets/{name}")

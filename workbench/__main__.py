@@ -14,6 +14,7 @@ from workbench.cli import Asking, Call, guarded, run_job, search_answer, with_js
 from workbench.label_commands import export, import_labels
 from workbench.mining_command import mine
 from workbench.review_commands import agreement, guard
+from workbench.run_commands import evaluate, import_run, run
 from workbench.specs import EncodeSpec, ImportSpec, IndexSpec, MapSpec
 from workbench.types import Content, Filter
 
@@ -295,6 +296,9 @@ def models(context: typer.Context) -> None:
     call.answer({"models": rows}, "\n".join(text))
 
 
+app.command()(run)
+app.command()(import_run)
+app.command()(evaluate)
 app.command()(mine)
 app.command()(export)
 app.command()(import_labels)

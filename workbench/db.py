@@ -119,6 +119,18 @@ judgment_events = sa.Table(
     _column("status", sa.Text, server_default="done"),
     sa.Index("ix_judgment_events_change", "query_set_id", "label_set", "annotator", "status", "change"),
 )
+query_progress = sa.Table(
+    "query_progress",
+    metadata,
+    sa.Column("query_set_id", sa.ForeignKey("query_sets.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("label_set", sa.Text, primary_key=True),
+    sa.Column("annotator", sa.Text, primary_key=True),
+    sa.Column("query_id", sa.Text, primary_key=True),
+    _column("said", sa.Integer),
+    _column("later", sa.Integer),
+    _column("flagged", sa.Integer),
+)
+"""Kept by triggers on `judgments` (migration 0005)."""
 label_sets = sa.Table(
     "label_sets",
     metadata,
@@ -148,19 +160,11 @@ runs = sa.Table(
     "runs",
     metadata,
     _key(),
-    _column("name", sa.Text),
+    _column("name", sa.Text, unique=True),
     _owner("query_set_id", "query_sets"),
-    sa.Column("artifact_id", sa.ForeignKey("artifacts.id", ondelete="SET NULL"), nullable=True),
-    _column("pipeline", sa.JSON),
+    _owner("artifact_id", "artifacts"),
     _column("created_at", sa.Float),
-)
-run_metrics = sa.Table(
-    "run_metrics",
-    metadata,
-    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("measure", sa.Text, primary_key=True),
-    sa.Column("query_id", sa.Text, primary_key=True),
-    _column("value", sa.Float),
+    sa.UniqueConstraint("query_set_id", "artifact_id"),
 )
 saved_views = sa.Table(
     "saved_views",

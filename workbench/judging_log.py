@@ -19,6 +19,7 @@ from workbench.db import judgments as table
 from workbench.errors import BadInput, NotFound
 from workbench.judgments import Entry, Pair, known_queries, upsert, values_of
 from workbench.query_sets import QuerySetInfo
+from workbench.receipts import Receipt, first_time
 
 _KEPT = ("relevance", "is_hard_negative", "state", "note", "source", "provenance", "content_hash", "updated_at")
 _SAID = ("relevance", "is_hard_negative", "state", "note")
@@ -63,8 +64,10 @@ class Undone:
     conflicts: list[Pair]
 
 
-def record(db: Database, owner: Owner, entries: Sequence[Entry]) -> Recorded:
+def record(db: Database, owner: Owner, entries: Sequence[Entry], receipt: Receipt | None = None) -> Recorded:
     """Store what a person said of at most `WRITE_BATCH` pairs: one transaction, one change to undo.
+
+    `receipt`: a write that was stored before under the same one changes nothing.
 
     Raises `BadInput` on too many, on a query the set lacks, on a document the corpus lacks, on a label set that is not
     people's.
@@ -77,6 +80,8 @@ def record(db: Database, owner: Owner, entries: Sequence[Entry]) -> Recorded:
     hashes = _checked(db, owner.info, list(wanted.values()))
     with db.write() as connection:
         label_sets.ensure(connection, owner.info.id, owner.label_set, owner.kind)
+        if not first_time(connection, receipt):
+            return Recorded(0, 0, len(wanted))
         before = _rows(connection, owner, list(wanted))
         after = {
             key: None if entry.verdict is None else {"source": "person", **values_of(entry, hashes[entry.doc_id])}
@@ -96,21 +101,25 @@ def record(db: Database, owner: Owner, entries: Sequence[Entry]) -> Recorded:
     return Recorded(change, len(moved), len(wanted) - len(moved))
 
 
-def undo(db: Database, owner: Owner) -> Undone:
+def undo(db: Database, owner: Owner, receipt: Receipt | None = None) -> Undone:
     """Take the owner's last change back. Raises `NotFound` where there is none left."""
-    return _step(db, owner, "done", "undone")
+    return _step(db, owner, "done", "undone", receipt)
 
 
-def redo(db: Database, owner: Owner) -> Undone:
+def redo(db: Database, owner: Owner, receipt: Receipt | None = None) -> Undone:
     """Make the change again that was undone last. Raises `NotFound` where there is none."""
-    return _step(db, owner, "undone", "done")
+    return _step(db, owner, "undone", "done", receipt)
 
 
-def _step(db: Database, owner: Owner, old: Literal["done", "undone"], new: Literal["done", "undone"]) -> Undone:
+def _step(
+    db: Database, owner: Owner, old: Literal["done", "undone"], new: Literal["done", "undone"], receipt: Receipt | None
+) -> Undone:
     pick = sa.func.max if old == "done" else sa.func.min
     now, then = ("after", "before") if old == "done" else ("before", "after")
     own = (*owner.of(events), events.c.status == old)
     with db.write() as connection:
+        if not first_time(connection, receipt):
+            return Undone([], [])
         # Change 0 was written before changes had numbers: its events cannot be told apart.
         change = connection.execute(sa.select(pick(events.c.change)).where(*own, events.c.change > 0)).scalar()
         if change is None:

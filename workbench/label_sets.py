@@ -76,6 +76,13 @@ def make(db: Database, query_set_id: int, name: str, kind: Kind, spec: Mapping[s
         ) from error
 
 
+def describe(db: Database, query_set_id: int, name: str, spec: Mapping[str, Any]) -> None:
+    """Replace what is kept of how a label set was made."""
+    own = (table.c.query_set_id == query_set_id, table.c.name == name)
+    with db.write() as connection:
+        connection.execute(sa.update(table).where(*own).values(spec=dict(spec)))
+
+
 def ensure(connection: Connection, query_set_id: int, name: str, kind: Kind) -> None:
     """Start the label set if there is none of this name. Raises `BadInput` where there is one of another kind."""
     own = (table.c.query_set_id == query_set_id, table.c.name == name)
@@ -87,6 +94,15 @@ def ensure(connection: Connection, query_set_id: int, name: str, kind: Kind) -> 
             f"The label set “{name}” is of the kind “{known}”; judgments of the kind “{kind}” do not go into it.",
             "Choose another label set.",
         )
+
+
+def amend(db: Database, query_set_id: int, name: str, changes: Mapping[str, Any]) -> None:
+    """Add to the spec of people's label set `name`, started where it is not there. Raises `BadInput` on another kind."""
+    own = (table.c.query_set_id == query_set_id, table.c.name == name)
+    with db.write() as connection:
+        ensure(connection, query_set_id, name, "person")
+        spec = connection.execute(sa.select(table.c.spec).where(*own)).scalar_one()
+        connection.execute(sa.update(table).where(*own).values(spec={**spec, **changes}))
 
 
 def delete(db: Database, query_set_id: int, name: str) -> int:

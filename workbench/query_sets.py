@@ -13,9 +13,9 @@ from sqlalchemy.dialects.sqlite import insert
 
 from workbench import label_sets
 from workbench.corpora import hashes_of
-from workbench.db import WRITE_BATCH, Database, judgment_events, judgments, queries, query_sets
+from workbench.db import WRITE_BATCH, Database, judgment_events, judgments, queries, query_progress, query_sets
 from workbench.db import corpora as corpora_table
-from workbench.errors import BadInput
+from workbench.errors import BadInput, NotFound
 from workbench.locks import locked
 from workbench.registry import unknown_name
 from workbench.types import Qrel, Query
@@ -43,8 +43,12 @@ class QuerySetInfo:
 def listed(db: Database, corpus: str | None = None) -> list[QuerySetInfo]:
     """The query sets (of the corpus with this name), by name."""
     counts = [
-        sa.select(sa.func.count()).where(table.c.query_set_id == query_sets.c.id).scalar_subquery().label(table.name)
-        for table in (queries, judgments)
+        sa.select(total).where(table.c.query_set_id == query_sets.c.id).scalar_subquery().label(name)
+        for table, total, name in (
+            (queries, sa.func.count(queries.c.id), "queries"),
+            # Not by counting: a million judgments take a third of a second, at every key that judges.
+            (query_progress, sa.func.coalesce(sa.func.sum(query_progress.c.said), 0), "judgments"),
+        )
     ]
     query = (
         sa.select(
@@ -85,6 +89,40 @@ def page(db: Database, query_set_id: int, offset: int, limit: int) -> list[Query
     )
     with db.read() as connection:
         return [Query(*row) for row in connection.execute(query)]
+
+
+def with_ids(db: Database, query_set_id: int, query_ids: Sequence[str]) -> dict[str, Query]:
+    """Those of a set's queries that have these ids, some hundreds at most, by id."""
+    query = sa.select(queries.c.query_id, queries.c.text, queries.c.image)
+    query = query.where(queries.c.query_set_id == query_set_id, queries.c.query_id.in_(query_ids))
+    with db.read() as connection:
+        return {row.query_id: Query(*row) for row in connection.execute(query)}
+
+
+def ids(db: Database, query_set_id: int) -> list[str]:
+    """The ids of a set's queries in the order of their file."""
+    query = sa.select(queries.c.query_id).where(queries.c.query_set_id == query_set_id).order_by(queries.c.ordinal)
+    with db.read() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def at_places(db: Database, query_set_id: int, places: Sequence[int]) -> dict[int, Query]:
+    """The queries at these places of a set (at most some thousands) by their place."""
+    columns = (queries.c.ordinal, queries.c.query_id, queries.c.text, queries.c.image)
+    query = sa.select(*columns).where(queries.c.query_set_id == query_set_id, queries.c.ordinal.in_(places))
+    with db.read() as connection:
+        return {row[0]: Query(*row[1:]) for row in connection.execute(query)}
+
+
+def placed(db: Database, info: QuerySetInfo, query_id: str) -> tuple[int, Query]:
+    """(place in its set, query) of a query. Raises `NotFound`."""
+    columns = (queries.c.ordinal, queries.c.query_id, queries.c.text, queries.c.image)
+    query = sa.select(*columns).where(queries.c.query_set_id == info.id, queries.c.query_id == query_id)
+    with db.read() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"The query set “{info.name}” has no query “{query_id[:80]}”.", "Choose one of its queue.")
+    return int(row[0]), Query(*row[1:])
 
 
 def judged(db: Database, query_set_id: int, query_id: str) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,29 @@ class Qrel:
     query_id: str
     doc_id: str
     relevance: int
+
+
+class TrainingDocument(NamedTuple):
+    """A judged document as training files hold it. `relevance` above 0: a positive. `image` is a path.
+
+    `score` is what a reranker or miner gave it, None where there is none. A tuple: files hold millions of them.
+    """
+
+    doc_id: str
+    text: str = ""
+    relevance: int = 0
+    is_hard_negative: bool = False
+    score: float | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingGroup:
+    """A query with its judged documents. Ids that a file lacks are ""."""
+
+    query: Query
+    positives: tuple[TrainingDocument, ...] = ()
+    negatives: tuple[TrainingDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,6 +256,7 @@ def test_problems_are_selected_by_a_click(page, site, mapped, project) -> None:
     page.wait_for_selector("#map-selection .wb-selected")
     hubs = maps.problem(project, mapped["planted"], "hubs").ordinals.tolist()
     assert selected(page) == len(hubs) > 0
+    assert "unusually many others" in page.locator("#document .wb-note").first.inner_text()
     assert [int(row.get_attribute("data-ordinal")) for row in page.locator("#document .wb-row").all()] == hubs[:100]
 
 

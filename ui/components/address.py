@@ -40,6 +40,8 @@ class View:
     `like` is the ordinal whose neighbours are shown, -1 for a query; in `space`, where given, else in that of each
     column's first encoder. `image` is the id of a stored picture or “doc:ordinal”; `alpha` its share beside a text,
     None for the model's own sum. `at` is the place in the query set that the query was taken from, -1 for none.
+    `judge`: whether the hits are judged here.
+    `map`: 0 while the map is closed, else the number of the column, from 1, whose hits it shows.
     `problem` says what of an address could not be read.
     """
 
@@ -53,6 +55,8 @@ class View:
     alpha: float | None = None
     query_set: str = ""
     at: int = -1
+    judge: bool = False
+    map: int = 0
     problem: str = ""
 
     @property
@@ -73,6 +77,10 @@ class View:
             found["alpha"] = f"{self.alpha:g}"
         if self.query_set and self.at >= 0:
             found["at"] = str(self.at + 1)
+        if self.map:
+            found["map"] = str(self.map)
+        if self.judge:
+            found["judge"] = "1"
         return {name: value for name, value in found.items() if value}
 
     def link(self, place: Place) -> str:
@@ -120,6 +128,8 @@ def read_view(query: Mapping[str, str]) -> View:
         alpha=None if alpha is None else min(1.0, max(0.0, alpha)),
         query_set=query.get("set", ""),
         at=max(-1, whole_in(query.get("at", ""), 0) - 1),
+        map=min(MAX_COLUMNS, max(0, whole_in(query.get("map", ""), 0))),
+        judge=query.get("judge", "") == "1",
         problem=problem,
     )
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workbench.workflows.bridge import BridgeReport
     from workbench.workflows.corpus import CorpusInfo
     from workbench.workflows.encode import CatalogueEntry, EmbeddingInfo
+    from workbench.workflows.subsets import NamedSet
 
 MAKES = {
     "dense": "dense",
@@ -30,14 +31,41 @@ READS = dict.fromkeys(MAKES, ("text",)) | {
     "bridge": ("text", "image"),
     "image": ("image",),
 }
+ALL = ""
+"""Stands for every document among the names of subsets."""
 PROMPTED = ("dense", "multi-vector")
 """Families whose prompts are settings."""
 
 
-def heading(corpus: "CorpusInfo") -> str:
+def heading(corpus: "CorpusInfo", origin: str = "") -> str:
+    """`origin` says of which subset the corpus was made, if it was."""
+    made_of = f"<span>{escape(origin)}</span>" if origin else ""
     return (
         f"<div class='row top'><h2>Encode {escape(corpus.name)}</h2><span class='facts'>"
-        f"<span><b>{corpus.documents:,}</b> documents</span><span>version {corpus.version}</span></span></div>"
+        f"<span><b>{corpus.documents:,}</b> documents</span><span>version {corpus.version}</span>{made_of}</span></div>"
+    )
+
+
+def documents_choices(corpus: "CorpusInfo", sets: "Sequence[NamedSet]") -> list[tuple[str, str]]:
+    """(what is shown, name of a subset, `ALL` for every document) of the choice which documents are encoded."""
+    every = (f"all documents ({corpus.documents:,})", ALL)
+    return [every, *((f"subset {each.name} ({each.count:,})", each.name) for each in sets)]
+
+
+def pretty_subset(corpus: str, subset: str) -> str:
+    return f"the subset {subset} of {corpus}"
+
+
+def encoded_elsewhere(result: Mapping[str, Any], place: Place) -> str:
+    """Where the vectors of a subset are: in a corpus of their own, which every page takes. `result` is the job's."""
+    corpus = str(result["corpus"])
+    links = " · ".join(
+        f"<a href='{escape(place.link(path, corpus=corpus))}'>{name}</a>"
+        for name, path in (("Search it", "/search"), ("Map", "/map"), ("Encode it otherwise", "/encode"))
+    )
+    return (
+        f"<div class='note good'>{result['vectors']:,} vectors by <b>{escape(result['encoder'])}</b> are in the corpus "
+        f"<b>{escape(corpus)}</b>, which holds the subset's documents alone. {links}</div>"
     )
 
 

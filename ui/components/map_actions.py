@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import gradio as gr
 import numpy as np
 
+from ui.components import judge_selection as judging
 from ui.components.figures import several, size
 from ui.components.live import show
 from ui.components.map_bar import selection_bar
@@ -24,24 +25,28 @@ from workbench.types import Filter
 from workbench.workflows import map as maps
 from workbench.workflows import subsets, tags
 
-ACTIONS = ("save", "preview", "tag", "keep", "undo", "export", "within")
+Pending: TypeAlias = "tags.TagPreview | judging.Pending | None"
+ACTIONS = ("save", "preview", "tag", "keep", "undo", "export", "within", *judging.ACTIONS)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a button led to: another view, or a tagging to confirm."""
+    """What a button led to: another view, or a tagging or judging to confirm."""
 
     view: MapView
-    pending: "tags.TagPreview | None" = None
+    pending: "Pending" = None
 
 
-def bar_markup(project: Project, view: MapView, found: Chosen, pending: "tags.TagPreview | None" = None) -> str:
+def bar_markup(project: Project, view: MapView, found: Chosen, pending: "Pending" = None) -> str:
     """The bar of the selection; empty where nothing is selected and nothing can be undone."""
     count, corpus = len(found.ordinals), maps.get_map(project, view.map).corpus
     if not count:
         return ""
-    actions = selection_actions(count, tags.list_tags(project, corpus)) + undo_html(tags.last_tagging(project, corpus))
-    return selection_bar(count, found.selected.size, actions) + pending_html(pending)
+    judge = judging.judge_menu(view, count)
+    actions = judge + selection_actions(count, tags.list_tags(project, corpus))
+    actions += undo_html(tags.last_tagging(project, corpus))
+    told = judging.pending_html(pending) if isinstance(pending, judging.Pending) else pending_html(pending)
+    return selection_bar(count, found.selected.size, actions, int(found.seen.sum())) + told
 
 
 def act(context: Context, project: Project, view: MapView, event: gr.EventData) -> Outcome:
@@ -54,6 +59,8 @@ def act(context: Context, project: Project, view: MapView, event: gr.EventData) 
         tell(f"“{undone.tag}”: {several(undone.count, 'document')} as before.")
         return Outcome(view)
     found = chosen(project, view)
+    if do in judging.ACTIONS:
+        return Outcome(view, judging.act(project, view, found, event))
     if do == "save":
         name = fields(event).get("name", "")
         made = subsets.create_subset(project, corpus, name, found.selected, origin(view))

@@ -46,7 +46,9 @@ def map_choice(maps: "Sequence[MapInfo]", chosen: str, other: str) -> str:
 
 def map_label(info: "MapInfo") -> str:
     """ "minilm · umap · 5,728 · trust 0.97"."""
-    return f"{info.encoder} · {info.method} · {info.points:,} · trust {info.trustworthiness:.2f}"
+    version = f" · version {info.corpus.rpartition('@')[2]}" if info.stale or info.placed else ""
+    placed = f" · {info.placed:,} placed" if info.placed else ""
+    return f"{info.encoder} · {info.method} · {info.points:,} · trust {info.trustworthiness:.2f}{version}{placed}"
 
 
 def chosen_options(names: dict[str, str], chosen: str) -> str:
@@ -96,6 +98,7 @@ def honesty_html(info: "MapInfo", narrowed: int | None = None, *, explains: bool
         fact(figure3(info.continuity), "continuity", CONTINUITY),
         fact(str(info.k), "k", "Neighbours of each document that these two numbers look at"),
         fact(str(info.seed), "seed", made),
+        *([fact(f"{info.placed:,}", "placed approximately", PLACED)] if info.placed else []),
     )
     reduced = f'<p class="dim">{escape(info.reduction)}</p>' if info.reduction else ""
     notes = "".join(f"<li>{escape(each)}</li>" for each in NOT_SHOWN)
@@ -107,6 +110,7 @@ def honesty_html(info: "MapInfo", narrowed: int | None = None, *, explains: bool
 
 
 TRUST = "1 means that every two neighbours on the map are neighbours in the vectors too; 0.5 is chance"
+PLACED = "They came after the layout was made, and lie between their nearest neighbours: colour by “Placed later”"
 CONTINUITY = "1 means that every two neighbours in the vectors are neighbours on the map too"
 
 
@@ -119,20 +123,39 @@ def figure3(value: float) -> str:
     return f"{value:.3f}" if 0 <= value <= 1 else figure(value)
 
 
-def stale_html(info: "MapInfo", rebuilds: bool) -> str:
-    """That the map no longer shows what is there, with the button that makes it again where that is possible."""
+def stale_html(info: "MapInfo", rebuilds: bool, places: bool = False) -> str:
+    """That the map no longer shows what is there, with the buttons that mend it where that is possible."""
     if not info.stale:
         return ""
-    button = '<button class="btn small" data-do="rebuild">Make the map of the new version</button>' if rebuilds else ""
-    return f'<div class="note warn wb-stale">{escape(info.stale)} {button}</div>'
+    place = (
+        '<button class="btn small" data-do="place" title="Documents with the same content keep their place; new ones '
+        'are put between their nearest neighbours, approximately">Place the new documents into this map</button>'
+    )
+    rebuild = (
+        '<button class="btn small" data-do="rebuild" title="A layout of its own, by the same settings">'
+        "Make the map of the new version</button>"
+    )
+    return (
+        f'<div class="note warn wb-stale">{escape(info.stale)} {place if places else ""}'
+        f"{rebuild if rebuilds else ''}</div>"
+    )
 
 
-def selection_bar(count: int, total: int, extra: str = "") -> str:
-    """What is selected, with ×, and what can be done with it; `extra` is the markup of subsets, tags and exports."""
+def selection_bar(count: int, total: int, extra: str = "", seen: int | None = None) -> str:
+    """What is selected, with ×, and what can be done with it; `extra` is the markup of subsets, tags and exports.
+
+    `seen`: how many documents pass the conditions, where some do not: the others are never selected.
+    """
     if not count:
         return ""
+    scope = several(total, "document")
+    if seen is not None and seen < total:
+        scope = (
+            f'<span title="Dimmed documents and those of classes that are switched off are not selected">{seen:,} that '
+            f"pass, of {scope},</span>"
+        )
     return (
-        f'<div class="wb-selected"><b>{count:,}</b> of {several(total, "document")} selected '
+        f'<div class="wb-selected"><b>{count:,}</b> of {scope} selected '
         '<button class="wb-act" data-do="unselect" title="Clear the selection (Esc)" aria-label="Clear the selection">'
         "×</button>"
         '<button class="btn small" data-do="members" title="Titles of the first ones, beside the map">list</button>'

@@ -26,7 +26,9 @@ def fitted(view: MapView, made: "Sequence[MapInfo]") -> tuple[MapView, str]:
     if view.map not in known:
         told = "The map of this link is not there any more: another one is shown." if view.map else ""
         first = next((each for each in made if not each.stale), made[0])
-        view = MapView(map=first.id, query=view.query, image=view.image, column=view.column, told=view.told)
+        view = MapView(
+            map=first.id, query=view.query, image=view.image, column=view.column, judge=view.judge, told=view.told
+        )
     other = known.get(view.other)
     if view.other and (other is None or other.corpus != known[view.map].corpus or other.id == view.map):
         told, view = told or "The second map of this link does not fit the first.", replace(view, other="")
@@ -67,6 +69,13 @@ def queue_map(context: Context, project: Project, corpus: str, encoder: str, spe
     """Queue the job that makes a map. Raises `BadInput` on a setting."""
     arguments = {"corpus": corpus, "encoder": encoder, "spec": MapSpec.from_dict(spec).to_dict()}
     context.jobs.enqueue("map", project.name, arguments, title=f"Map {corpus} with {encoder}", priority=1)
+
+
+def queue_placing(context: Context, project: Project, corpus: str, shown: "MapInfo") -> None:
+    """Queue the job that places the newest version of a map's corpus into it."""
+    arguments = {"corpus": corpus, "encoder": shown.encoder, "into": shown.id}
+    title = f"Place {corpus} into its map by {shown.encoder}"
+    context.jobs.enqueue("place", project.name, arguments, title=title, priority=1)
 
 
 def asked_spec(form: Mapping[str, str], shown: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from ui.components.map_clusters import NONE, Clusters, form_html, tools_html
 from ui.components.point_map import class_color, ramp_css
 from ui.components.text import clip, escape
 
@@ -48,11 +49,28 @@ def group_of(name: str) -> str:
     return GROUPS.get(kind, GROUPS[""])
 
 
-def legend_html(legend: "Legend", hidden: Collection[int] = (), scoped: Mapping[int, int] | None = None) -> str:
-    """The legend; `scoped` counts, by colour, the documents that filters leave: “47 / 412”."""
+def legend_html(
+    legend: "Legend",
+    hidden: Collection[int] = (),
+    scoped: Mapping[int, int] | None = None,
+    clusters: Clusters | None = None,
+    editing: int = NONE,
+) -> str:
+    """The legend; `scoped` counts, by colour, the documents that filters leave: “47 / 412”.
+
+    `clusters`: those of each colour, where they can be renamed; `editing`: the colour whose name is in a field.
+    """
     if legend.kind == "ramp":
         return ramp_html(legend)
-    rows = "".join(entry_html(each, each.color in hidden, scoped) for each in legend.entries)
+    drawn = []
+    for each in legend.entries:
+        row, own = entry_html(each, each.color in hidden, scoped), (clusters or {}).get(each.color, ())
+        if own:
+            edited = each.color == editing
+            row = form_html(editing, own) if edited else f"{row}{tools_html(each.color, own)}"
+            row = f'<div class="wb-classrow" data-key="row {each.color}">{row}</div>'
+        drawn.append(row)
+    rows = "".join(drawn)
     shown = len(legend.entries) - sum(each.color in hidden for each in legend.entries)
     every = (
         f'<button class="wb-quiet" data-do="hide" data-hide="">all {len(legend.entries):,}</button>'

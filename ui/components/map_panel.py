@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ui.components.documents import document_html
 from ui.components.figures import several
-from ui.components.results import Frame, bar_widths, score_text, thumbnail
+from ui.components.results import JUDGE, SAID, Frame, bar_widths, row_attributes, score_text, thumbnail
 from ui.components.text import clip, escape
 from workbench.types import Document, Hit
 
@@ -32,9 +32,10 @@ def document_side(
 def neighbour_row(number: int, document: Document, far: float, frame: Frame) -> str:
     title = escape(clip(document.title or document.text or document.doc_id, 160))
     return (
-        f'<li class="wb-row" data-ordinal="{document.ordinal}"><span class="wb-rank">{number}</span>'
+        f'<li class="wb-row" {row_attributes(document)}><span class="wb-rank">{number}</span>'
         f'{small_picture(document, frame)}<button class="wb-title" data-act="pick" dir="auto">{title}</button>'
-        f'<span class="num" title="distance in the encoder&#x27;s own space">{distance_text(far)}</span></li>'
+        f'<span class="num" title="distance in the encoder&#x27;s own space">{SAID}{distance_text(far)}'
+        f"</span>{JUDGE}</li>"
     )
 
 
@@ -65,23 +66,24 @@ def hit_row(hit: Hit, bar: float, frame: Frame) -> str:
     document = hit.document
     title = escape(clip(document.title or document.text or document.doc_id, 160))
     return (
-        f'<li class="wb-row" data-ordinal="{document.ordinal}"><span class="wb-rank">{hit.rank}</span>'
+        f'<li class="wb-row" {row_attributes(document)}><span class="wb-rank">{hit.rank}</span>'
         f'{small_picture(document, frame)}<button class="wb-title" data-act="pick" dir="auto">{title}</button>'
-        f'<div class="wb-score"><b>{score_text(hit.score)}</b><i style="width:{bar:.0f}%"></i></div></li>'
+        f'<div class="wb-score">{SAID}<b>{score_text(hit.score)}</b><i style="width:{bar:.0f}%"></i></div>{JUDGE}</li>'
     )
 
 
-def members_side(title: str, documents: Sequence[Document], total: int, frame: Frame) -> str:
-    """The first documents of a set, in the corpus's order."""
+def members_side(title: str, documents: Sequence[Document], total: int, frame: Frame, told: str = "") -> str:
+    """The first documents of a set, in the order given. `told`: by which rule they are in it."""
     rows = "".join(
-        f'<li class="wb-row" data-ordinal="{each.ordinal}"><span class="wb-rank">{n}</span>'
+        f'<li class="wb-row" {row_attributes(each)}><span class="wb-rank">{n}</span>'
         f'{small_picture(each, frame)}<button class="wb-title" data-act="pick" dir="auto">'
         f"{escape(clip(each.title or each.text or each.doc_id, 160))}</button>"
-        f'<span class="wb-id"><bdi>{escape(clip(each.doc_id, 32))}</bdi></span></li>'
+        f'<span class="wb-id"><bdi>{escape(clip(each.doc_id, 32))}</bdi>{SAID}</span>{JUDGE}</li>'
         for n, each in enumerate(documents, 1)
     )
     rest = f'<p class="wb-note">… and {total - len(documents):,} more.</p>' if total > len(documents) else ""
-    return framed(f"{title}: {several(total, 'document')}", f'<ol class="wb-list wb-near-list">{rows}</ol>{rest}')
+    note = f'<p class="wb-note">{escape(told)}</p>' if told else ""
+    return framed(f"{title}: {several(total, 'document')}", f'{note}<ol class="wb-list wb-near-list">{rows}</ol>{rest}')
 
 
 def framed(title: str, body: str) -> str:

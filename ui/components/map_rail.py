@@ -8,10 +8,12 @@ from ui.components import map_bar as bars
 from ui.components.column_editor import Choices, named_options, pipeline_label, system_value
 from ui.components.columns import SAVED, chosen_value
 from ui.components.filters import filter_form
+from ui.components.judging_bar import judge_switch
 from ui.components.map_chosen import SCORE, Chosen, counted
+from ui.components.map_clusters import NONE, by_color
 from ui.components.map_legend import colour_choice, legend_html
 from ui.components.map_pair import agreement_html, most_moved, went_html
-from ui.components.map_view import MapView
+from ui.components.map_view import CLUSTER, MapView
 from ui.components.text import clip, escape
 from ui.session import Place
 from workbench.project import Project
@@ -52,7 +54,7 @@ def ask_html(view: MapView, choices: Choices) -> str:
         f'<span class="wb-askpipe"><select data-change="pipeline" data-key="pipe {escape(chosen)}" '
         f'aria-label="Pipeline of the search">{named_options(listed, chosen)}</select>'
         f'<select data-change="k" data-key="k {view.k}" aria-label="Hits">{named_options(depths, str(view.k))}</select>'
-        "</span>"
+        f"{judge_switch(view.judge)}</span>"
     )
 
 
@@ -65,21 +67,21 @@ def head_html(project: Project, place: Place, view: MapView, info: "MapInfo") ->
         f"{bars.make_menu(list(dict.fromkeys(encoders)), made, view.map)}"
         '<button class="btn small" data-do="html" title="One file with points, names and titles that opens without a '
         'server">Export HTML</button></div>'
-        f"{bars.stale_html(info, info.encoder in encoders)}"
+        f"{bars.stale_html(info, info.encoder in encoders, bool(info.stale) and maps.placeable(project, info.id))}"
     )
 
 
-def colour_html(project: Project, view: MapView, legend: "Legend", found: Chosen) -> str:
-    """The choice of colouring and its legend, with the counts that conditions leave."""
+def colour_html(project: Project, view: MapView, legend: "Legend", found: Chosen, editing: int = NONE) -> str:
+    """The choice of colouring and its legend, with the counts that conditions leave; names of clusters are editable."""
     known = maps.colourings(project, view.map)
     if view.asks:
         known = [maps.Colouring(SCORE, "Score for the query", "ramp", "By the map's encoder"), *known]
     told = next((each.told for each in known if each.name == view.color), "")
     scoped: Mapping[int, int] | None = counted(project, view, found.passing) if view.narrowed else None
     note = f'<p class="dim">{escape(told)}</p>' if told and legend.kind == "ramp" else ""
-    return (
-        f'<div class="wb-part">{colour_choice(known, view.color)}{note}{legend_html(legend, view.hidden, scoped)}</div>'
-    )
+    named = by_color(project, view.map) if view.color == CLUSTER else None
+    drawn = legend_html(legend, view.hidden, scoped, named, editing)
+    return f'<div class="wb-part">{colour_choice(known, view.color)}{note}{drawn}</div>'
 
 
 def words_html(view: MapView, found: Chosen) -> str:
@@ -121,11 +123,6 @@ def problems_html(view: MapView, counts: Mapping[str, int] | None) -> str:
 def problem_title(name: str) -> str:
     kind, _, column = name.partition(":")
     return PROBLEMS.get(kind, f"“{clip(column, 40)}” unlike neighbours")
-
-
-def problem_counts(project: Project, map: str) -> dict[str, int]:
-    """How many documents each list of problems holds. Reads every document once."""
-    return {name: maps.problem(project, map, name).count for name in maps.problem_names(project, map)}
 
 
 def honest_html(info: "MapInfo", view: MapView, found: Chosen) -> str:

@@ -6,8 +6,10 @@ from typing import Any
 
 import gradio as gr
 
+from ui.components import judging_bar as judging
 from ui.components import map_actions as actions
 from ui.components import map_bar as bars
+from ui.components import map_judged as judged
 from ui.components import map_rail as rail
 from ui.components import map_side as sides
 from ui.components import map_state as states
@@ -16,6 +18,7 @@ from ui.components.assets import asset_url
 from ui.components.empty import empty
 from ui.components.job_panel import job_panel
 from ui.components.live import SCRIPT, live, show
+from ui.components.map_3d import MapSpace
 from ui.components.map_choice import (
     choices,
     first_column,
@@ -34,7 +37,7 @@ from workbench.workflows import corpus as corpora
 from workbench.workflows import encode
 from workbench.workflows import map as maps
 
-KINDS = ("map", "export-documents")
+KINDS = ("map", "place", "export-documents")
 Updates = dict[Any, Any]
 LEGEND = f"import('{asset_url('map_page.mjs')}').then(m => m.mountLegend(element, data => trigger('act', data)));"
 
@@ -46,6 +49,7 @@ class MapScreen:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self.space = MapSpace(context)
 
     # ── the page ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,11 +71,13 @@ class MapScreen:
         self.head = live("map-head")
         self.jobs = job_panel(self.context, KINDS, of_corpus=True)
         self.report = live("map-report")
+        self.judging = judging.judging_bar("judging")
         self.front = listing("front", elem_classes="wb-front")
         with gr.Row(visible=False, elem_classes="wb-mapstage") as self.stage:
             with gr.Column(elem_classes="wb-maprail", scale=0, min_width=200):
                 self.legend = live("map-legend")
                 self.legend.js_on_load = SCRIPT + LEGEND
+                self.judged = live("map-judged")
                 self.words = live("map-words")
                 self.filters = live("wb-filters")
                 self.problems = live("map-problems")
@@ -79,6 +85,7 @@ class MapScreen:
                 with gr.Row(elem_classes="wb-maps"):
                     with gr.Column(min_width=200):
                         self.left = point_map("map-left", elem_classes="wb-panel wb-mapbox")
+                        self.space.build()
                         self.left_line = live("map-honest")
                     with gr.Column(min_width=200, visible=False) as self.beside:
                         self.right = point_map("map-right", elem_classes="wb-panel wb-mapbox")
@@ -98,7 +105,7 @@ class MapScreen:
         view = replace(view, column=view.column or first_column(project, place, encoder))
         if view.problem and view.problem not in maps.problem_names(project, view.map):
             view = replace(view, problem="")
-        counts = rail.problem_counts(project, view.map) if view.problem else None
+        counts = maps.problem_counts(project, view.map) if view.problem else None
         return self.shown(project, place, view) | {self.problems: show(rail.problems_html(view, counts))}
 
     def emptied(self, markup: str) -> Updates:
@@ -118,9 +125,11 @@ class MapScreen:
         found = chosen(project, view)
         info = maps.get_map(project, view.map)
         other = maps.get_map(project, view.other) if view.other else None
+        query = self.known_query(project, view)
         link = view.link(place)
         updates: Updates = {
             self.state: link,
+            self.judged: show(judged.judged_html(project, view, query, judged.marks(project, view.map, query))),
             self.query: view.query,
             self.picture: show_query_image(project.name, search_panels.picture_source(project.name, 0, view.image)),
             self.ask: show(rail.ask_html(view, choices(project, place))),
@@ -133,15 +142,27 @@ class MapScreen:
             self.left_line: show(rail.honest_html(info, view, found)),
             self.right_line: show(rail.honest_html(other, view, found) if other else ""),
             self.bar: show(actions.bar_markup(project, view, found)),
+            self.judging: judging.of_map(project, info.corpus, view, query),
             **self.beside_map(project, view, found),
         }
         dark = {} if view.asks else states.lit(None, "")
         for map, id in ((self.left, view.map), (self.right, view.other)):
-            state = states.base_state(project, view, legend, id) if id else {"src": ""}
+            state: dict[str, Any] = {"src": ""}
+            if id:
+                state = states.base_state(project, view, legend, id)
+                state["marks"] = judged.mark_values(judged.marks(project, id, query))
             updates[map] = gr.update(**{**updates.get(map, {}), **state, **dark})
         if view.asks and searches:
             updates[self.ticket] = f"{link}#{time.time_ns()}"
         return updates
+
+    def known_query(self, project: Project, view: MapView) -> "maps.KnownQuery | None":
+        """The query whose judged documents are marked; none where that of a link is gone."""
+        try:
+            return judged.known(project, view)
+        except WorkbenchError as error:
+            warn(error.message, error.hint)
+            return None
 
     def coloured(self, project: Project, view: MapView) -> tuple[MapView, "maps.Legend"]:
         """The view with a colouring that can be made, and its legend."""
@@ -171,6 +192,22 @@ class MapScreen:
 
     def recolored(self, project: Project, place: Place, view: MapView) -> Updates:
         return self.shown(project, place, view, searches=False)
+
+    def marked(self, project: Project, view: MapView) -> Updates:
+        """The marks on the maps and their legend, after something was judged."""
+        query = self.known_query(project, view)
+        found = {id: judged.marks(project, id, query) for id in (view.map, view.other) if id}
+        updates: Updates = {self.judged: show(judged.judged_html(project, view, query, found[view.map]))}
+        for map, id in ((self.left, view.map), (self.right, view.other)):
+            if id:
+                updates[map] = gr.update(marks=judged.mark_values(found[id]))
+        return updates
+
+    def judged_many(self, project: Project, place: Place, view: MapView, pending: Any) -> Updates:
+        """The updates after many documents were judged, or no longer: marks, rows and what can be undone."""
+        updates = self.shown(project, place, view, searches=False)
+        updates[self.judging] = gr.update(**{**updates[self.judging], "seq": time.time_ns() % 10**9})
+        return updates | {self.bar: show(actions.bar_markup(project, view, chosen(project, view), pending))}
 
     def selected(self, project: Project, place: Place, view: MapView, pending: Any = None) -> Updates:
         """The updates after another selection alone."""

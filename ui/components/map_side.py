@@ -43,11 +43,13 @@ def members_markup(project: Project, view: MapView, found: Chosen) -> str:
     """The first documents of the selection."""
     _, frame = frame_of(project, view)
     # A list of problems keeps its own order, the worst first.
-    ranked = maps.problem(project, view.map, view.problem).ordinals if view.problem else found.ordinals
+    listed = maps.problem(project, view.map, view.problem) if view.problem else None
+    ranked = found.ordinals if listed is None else listed.ordinals
     ordinals = ranked[found.selected[ranked]]
     first = [corpora.get_document(project, frame.corpus_id, int(each)) for each in ordinals[: panels.LISTED]]
     title = problem_title(view.problem) if view.problem else "Selection"
-    return panels.members_side(title, first, len(ordinals), frame)
+    told = "" if listed is None else listed.explanation
+    return panels.members_side(title, first, len(ordinals), frame, told)
 
 
 def hits_markup(project: Project, view: MapView, found: "maps.MapSearch") -> str:

@@ -65,7 +65,9 @@ def base_state(project: Project, view: MapView, legend: "maps.Legend", map: str)
 
 def label_values(project: Project, map: str) -> list[dict[str, Any]]:
     return [
-        {"text": each.name, "x": each.x, "y": each.y, "size": each.size} for each in maps.cluster_labels(project, map)
+        {"text": each.name, "x": each.x, "y": each.y, "size": each.size}
+        for each in maps.cluster_labels(project, map)
+        if each.size
     ]
 
 

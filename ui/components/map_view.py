@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +13,8 @@ from workbench.errors import BadInput
 from workbench.types import Filter
 
 CLUSTER = "cluster"
+NO_SET = "-"
+"""In the place of a query set: no judged marks, though the query is one of a set."""
 HITS = 10
 MAX_HITS = 100
 MAX_SHAPES = 100
@@ -31,8 +33,10 @@ class MapView:
 
     `other` is the second map; `hidden` the colours of the legend that are switched off; `pick` the ordinal of the open
     document, −1 for none; `shapes` what was drawn, in order; `problem` the list of problems that is selected instead;
-    `listed` whether the first of the selection are listed.
-    `told` says what of an address could not be read.
+    `listed` whether the first of the selection are listed; `space` whether the left map is shown in three dimensions.
+    `query_set` and `query_id`: the query whose judged documents are marked; none: that whose text was typed; `NO_SET`:
+    none at all.
+    `judge`: whether the rows beside the map are judged. `told` says what of an address could not be read.
     """
 
     map: str = ""
@@ -49,6 +53,10 @@ class MapView:
     shapes: tuple[Shape, ...] = field(default=())
     problem: str = ""
     listed: bool = False
+    query_set: str = ""
+    query_id: str = ""
+    judge: bool = False
+    space: bool = False
     told: str = ""
 
     @property
@@ -77,12 +85,21 @@ class MapView:
             "sel": shapes_text(self.shapes),
             "problem": self.problem,
             "list": "1" if self.listed else "",
+            "qset": self.query_set,
+            "qid": self.query_id,
+            "judge": "1" if self.judge else "",
+            "space": "1" if self.space else "",
         }
         return {name: value for name, value in found.items() if value}
 
     def link(self, place: Place) -> str:
         """The page's address for this view."""
         return place.link("/map", **self.values())
+
+
+def asked_anew(view: MapView) -> MapView:
+    """The view before another query: the judged one that was chosen is meant no longer."""
+    return replace(view, query_set="", query_id="")
 
 
 def read_map_view(query: Mapping[str, str]) -> MapView:
@@ -111,6 +128,10 @@ def read_map_view(query: Mapping[str, str]) -> MapView:
         shapes=shapes,
         problem=query.get("problem", "")[:200],
         listed=query.get("list", "") == "1",
+        query_set=query.get("qset", "")[:200],
+        query_id=query.get("qid", "")[:500],
+        judge=query.get("judge", "") == "1",
+        space=query.get("space", "") == "1",
         told=told,
     )
 

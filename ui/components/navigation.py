@@ -22,6 +22,8 @@ PAGES = MappingProxyType(
         "/index": "Index",
         "/search": "Search",
         "/map": "Map",
+        "/label": "Label",
+        "/review": "Review",
         "/blind": "Blind",
         "/jobs": "Jobs",
     }

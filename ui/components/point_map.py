@@ -9,7 +9,7 @@ Updates (`gr.update(name=value)`), all of them optional:
 - `color`: URL of a colouring, u8[n] ("": the category that came with the points), and `legend`: `legend_state(…)`
 - `mask`: URL of u8[n], 0 is dimmed; `selection`: URL of u8[n], 1 is selected; "" is none
 - `highlight`: [{"row", "rank"} …]: hits with their rank; rank 0 is a ring without a number
-- `marks`: [{"row", "kind": "positive" or "negative"} …]: what was judged
+- `marks`: [{"row", "kind": "positive", "negative" (a hard one) or "irrelevant", "grade"} …]: what was judged
 - `path`: {"from": row or [x, y], "to": [row …]}: lines to neighbours, nearest first; None for none
 - `query`: {"x", "y", "text", "approximate": bool}, None for none
 - `labels`: [{"text", "x", "y", "size"} …]: names of clusters; the largest are drawn first

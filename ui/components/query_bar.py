@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ui.components.address import View, columns_text
 from ui.components.column_editor import named_options
+from ui.components.judging_bar import judge_switch
 from ui.components.text import clip, escape
 from ui.session import Place
 
@@ -22,7 +23,7 @@ def bar_html(view: View, around: Around, place: Place) -> str:
     alpha = alpha_html(view) if view.image and view.query else ""
     return (
         f'<div class="wb-askbar">{alpha}{stepper_html(view, around.query_sets)}<span class="spring"></span>'
-        f"{lines_html(view)}{saved_html(view, around.saved)}{blind_html(view, place)}</div>"
+        f"{lines_html(view)}{judge_switch(view.judge)}{saved_html(view, around.saved)}{blind_html(view, place)}</div>"
     )
 
 

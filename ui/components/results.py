@@ -13,6 +13,10 @@ from workbench.types import Document, Hit, Stage
 
 EVENTS = ("pick", "nearest", "turn", "shut", "drop", "retitle", "ask", "make", "use", "why")
 """What a listing tells Python; the names of none of them is an attribute of a Gradio component."""
+SAID, JUDGE = '<span class="wb-said"></span>', '<div class="wb-judge"></div>'
+"""The places of a row's verdict and of its buttons; assets/judging.mjs fills them."""
+LONGEST_ID = 1000
+"""Characters of an id that a row carries; one that is longer is not judged here."""
 
 
 def listing(elem_id: str, value: str = "", **options: Any) -> gr.HTML:
@@ -78,15 +82,21 @@ def hit_html(hit: Hit, bar: float, frame: Frame) -> str:
     more = '<button class="wb-quiet wb-more" data-act="expand" hidden title="More of the text (e)">more</button>'
     delta = '<span class="wb-delta"></span>' if frame.compared else ""
     return (
-        f'<li class="wb-row" data-ordinal="{document.ordinal}" data-doc="{escape(clip(document.doc_id, 200))}">'
+        f'<li class="wb-row" {row_attributes(document)}>'
         f'<span class="wb-rank">{hit.rank}{delta}</span>{thumbnail(document, frame)}'
-        f'<div class="wb-body"><div class="wb-head">{grade_html(document, frame)}'
+        f'<div class="wb-body"><div class="wb-head">{grade_html(document, frame)}{SAID}'
         f'<button class="wb-title" data-act="pick" dir="auto">{title}</button>'
         f'<span class="wb-id" title="document id"><bdi>{escape(clip(document.doc_id, 48))}</bdi></span>'
         f"{pills_html(document, frame)}</div>{body}{trace_html(hit.stages, frame.stages)}</div>"
         f'<div class="wb-score" title="{escape(stages_text(hit.stages))}"><b>{score_text(hit.score)}</b>'
-        f'<i style="width:{bar:.0f}%"></i>{actions_html(document, frame)}{more if text else ""}</div></li>'
+        f'<i style="width:{bar:.0f}%"></i>{actions_html(document, frame)}{more if text else ""}</div>{JUDGE}</li>'
     )
+
+
+def row_attributes(document: Document) -> str:
+    """What a row says of its document: its ordinal, and the id it is judged by, up to `LONGEST_ID`."""
+    judged = f' data-doc="{escape(document.doc_id)}"' if len(document.doc_id) <= LONGEST_ID else ""
+    return f'data-ordinal="{document.ordinal}"{judged}'
 
 
 def actions_html(document: Document, frame: Frame) -> str:

@@ -14,6 +14,9 @@ from workbench.types import Document, Filter, Hit
 if TYPE_CHECKING:
     from workbench.workflows.search import SearchResult
 
+UNJUDGED = '<span class="wb-unjudged"></span>'
+"""The place of “7 of 10 unjudged”; assets/judging.mjs fills it."""
+
 
 def results_html(
     hits: Sequence[Hit], frame: Frame, header: str, facts: str, warnings: Sequence[str], filters: Sequence[Filter] = ()
@@ -31,7 +34,7 @@ def header_html(hits: Sequence[Hit], total: int, view: View, frame: Frame) -> st
     of_total = f"of {total:,}" if frame.compact else f"of {several(total, 'document')}"
     return (
         f'<div class="wb-bar"><span class="facts"><span><b>{len(hits):,}</b> {of_total}{fewer}</span>'
-        f"{relevant_html(hits, frame)}</span>"
+        f"{relevant_html(hits, frame)}{UNJUDGED}</span>"
         f"{switch}{agreement_html() if frame.compact else keys_html()}</div>"
     )
 
@@ -58,7 +61,7 @@ def neighbours_header(document: Document, encoder: str, query: str, frame: Frame
     return (
         f'<div class="wb-bar wb-near"><button class="btn small" data-act="drop" data-what="like">← {back}</button>'
         f'<h2>Neighbours of <button class="wb-of" data-act="pick" data-ordinal="{document.ordinal}" dir="auto">{title}'
-        f'</button></h2><span class="facts"><span>#{document.ordinal} in {escape(encoder)}</span></span>'
+        f'</button></h2><span class="facts"><span>#{document.ordinal} in {escape(encoder)}</span>{UNJUDGED}</span>'
         f"{switch}{agreement_html() if frame.compact else keys_html()}</div>"
     )
 

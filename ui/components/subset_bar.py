@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from workbench.workflows.subsets import NamedSet
     from workbench.workflows.tags import TagEvent, TagPreview
 
-ACTIONS = ("choose", "save", "drop", "preview", "tag", "keep", "undo", "export")
+ACTIONS = ("choose", "save", "derive", "drop", "preview", "tag", "keep", "undo", "export")
 FORMATS = ("csv", "jsonl", "parquet")
 
 
@@ -86,8 +86,10 @@ def set_rows(sets: Sets, field: str, listed: "Sequence[NamedSet]", deletes: bool
         chosen = "true" if sets.is_chosen(field, each.name) else "false"
         name = escape(each.name)
         drop = (
+            f'<span class="wb-setacts"><button class="btn small" data-do="derive" data-name="{name}" title="Make its '
+            'documents a corpus of their own, to encode, map and evaluate alone">New corpus</button>'
             f'<button class="icon" data-do="drop" data-name="{name}" title="Delete this subset; its documents stay" '
-            f'aria-label="Delete {name}">×</button>'
+            f'aria-label="Delete {name}">×</button></span>'
             if deletes
             else "<span></span>"
         )
@@ -182,6 +184,13 @@ def exported_html(documents: int, name: str, length: int, at: str) -> str:
         f'<div class="note good">{several(documents, "document")} in <b>{escape(name)}</b> ({size(length)}). '
         f'<a href="{address}" download>Download</a> · <a href="{address}.manifest.json" download>manifest</a></div>'
     )
+
+
+def derived_html(corpus: str, documents: int, unchanged: bool, links: Sequence[tuple[str, str]]) -> str:
+    """That a subset is a corpus now (or was already), with `links` (name, address) to what can be done with it."""
+    told = "was there already" if unchanged else f"holds {several(documents, 'document')}"
+    listed = " · ".join(f'<a href="{escape(address)}">{escape(name)}</a>' for name, address in links)
+    return f'<div class="note good">The corpus <b>{escape(corpus)}</b> {told}. {listed}</div>'
 
 
 def menu(label: str, inner: str, name: str) -> str:

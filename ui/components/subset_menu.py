@@ -13,7 +13,7 @@ from ui.components.address import Browse
 from ui.components.figures import several
 from ui.components.job_panel import draw_jobs, job_panel
 from ui.components.live import live, show
-from ui.components.subset_bar import FORMATS, Sets, exported_html, subset_bar
+from ui.components.subset_bar import FORMATS, Sets, derived_html, exported_html, subset_bar
 from ui.handlers import fields, said, tell
 from ui.session import Context, Place
 from workbench.errors import BadInput
@@ -25,6 +25,8 @@ from workbench.workflows.exporting import list_exports
 from workbench.workflows.tags import TagPreview
 
 KIND = "export-documents"
+DERIVE = "derive"
+KINDS = (KIND, DERIVE)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class SubsetMenu:
     def build(self) -> None:
         self.bar = live("wb-subsets")
         self.report = live("wb-exported")
-        self.jobs = job_panel(self.context, (KIND,), self.done, self.report, "export-jobs", of_corpus=True)
+        self.jobs = job_panel(self.context, KINDS, self.done, self.report, "export-jobs", of_corpus=True)
 
     def draw(
         self,
@@ -78,7 +80,7 @@ class SubsetMenu:
 
     def show_jobs(self, project: Project, place: Place) -> dict[str, Any]:
         """The update of the panel: a job that is over before the panel's next poll would never be seen at work."""
-        return {self.jobs: draw_jobs(self.context, project.name, (KIND,), place.corpus), self.report: show("")}
+        return {self.jobs: draw_jobs(self.context, project.name, KINDS, place.corpus), self.report: show("")}
 
     def act(self, project: Project, place: Place, browse: Browse, event: gr.EventData) -> Outcome:
         """A button of the bar. Raises `BadInput`, `NotFound` as the workflows do, and on another action."""
@@ -91,6 +93,9 @@ class SubsetMenu:
             made = subsets.subset_from_filters(project, corpus, fields(event).get("name", ""), *where(browse))
             tell(f"“{made.name}” holds {several(made.count, 'document')}.")
             return Outcome(browse, redraw=False)
+        if do == "derive":
+            self.derive(project, corpus, said(event, "name"))
+            return Outcome(browse, redraw=False, enqueued=True)
         if do == "drop":
             subsets.delete_subset(project, corpus, said(event, "name"))
             left = tuple(each for each in browse.filters if not is_of(each, "@subset", said(event, "name")))
@@ -125,11 +130,23 @@ class SubsetMenu:
         title = f"Export {corpus} as {format.upper()}"
         self.context.jobs.enqueue(KIND, project.name, arguments, title=title, priority=1)
 
-    def done(self, event: gr.EventData) -> Any:
-        """The link to the file that was just written; a failed job says why in the panel."""
+    def derive(self, project: Project, corpus: str, name: str) -> None:
+        """Start the job that makes a subset a corpus. Raises `NotFound`."""
+        found = subsets.get_subset(project, corpus, name)
+        title = f"Make the subset {found.name} of {corpus} a corpus"
+        arguments = {"corpus": corpus, "subset": found.name}
+        self.context.jobs.enqueue(DERIVE, project.name, arguments, title=title, priority=1)
+
+    def done(self, event: gr.EventData, request: gr.Request) -> Any:
+        """The link to the file or the corpus that was just made; a failed job says why in the panel."""
         job = self.context.jobs.get(said(event, "id"))
         if job.state != "done" or not job.result:
             return show("")
+        if job.kind == DERIVE:
+            made, place = job.result, self.context.place(request)
+            pages = (("Open it", "/corpus"), ("Encode it", "/encode"))
+            links = [(name, place.link(path, corpus=made["corpus"])) for name, path in pages]
+            return show(derived_html(made["corpus"], made["documents"], made["unchanged"], links))
         name = PurePath(str(job.result["path"])).name
         return show(exported_html(job.result["documents"], name, job.result["bytes"], exports_at(job.project)))
 

@@ -6,7 +6,16 @@ import gradio as gr
 
 from ui.components.bridge_view import BridgePanel, show_bridges
 from ui.components.empty import no_corpus, no_project
-from ui.components.encode_view import catalogue_table, details, embedding_table, heading
+from ui.components.encode_view import (
+    ALL,
+    catalogue_table,
+    details,
+    documents_choices,
+    embedding_table,
+    encoded_elsewhere,
+    heading,
+    pretty_subset,
+)
 from ui.components.encoder_forms import FAMILIES, EncoderForms, named_encoder, renamed
 from ui.components.job_panel import draw_jobs, job_panel
 from ui.components.live import live, show
@@ -17,12 +26,13 @@ from ui.session import Context, Place
 from workbench.errors import WorkbenchError
 from workbench.project import Project
 from workbench.specs import EncoderSpec, EncodeSpec
-from workbench.workflows import bridge, encode
+from workbench.workflows import bridge, deriving, encode, subsets
 from workbench.workflows import corpus as corpora
 from workbench.workflows.artifacts import delete_artifact
 
 TITLE, PATH = "Encode", "/encode"
-KINDS = ("encode", "bridge")
+SUBSET = "encode-subset"
+KINDS = ("encode", SUBSET, "bridge")
 Update = dict[str, Any]
 
 
@@ -47,6 +57,7 @@ class EncodePage:
                     self.draw_settings()
             self.bridge = BridgePanel(encode.list_encoders())
             self.panel = job_panel(self.context, KINDS)
+            self.elsewhere = live("encoded-elsewhere")
             self.list = live("embeddings")
         self.wire()
 
@@ -71,6 +82,15 @@ class EncodePage:
                 min_width=130,
             )
             self.button = gr.Button("Encode", variant="primary", elem_id="encode", scale=0, min_width=110)
+        with gr.Row(elem_classes="knobs"):
+            self.documents = gr.Dropdown(
+                [("all documents", ALL)],
+                value=ALL,
+                label="Documents",
+                info="A subset becomes a corpus of its own, which is then encoded",
+                elem_id="documents",
+                visible=False,
+            )
         self.details = live("encoder-details")
         self.forms = EncoderForms()
         with gr.Accordion("How it runs", open=False, elem_classes="knobs"):
@@ -79,17 +99,19 @@ class EncodePage:
     def wire(self) -> None:
         forms = self.forms.components
         who = [self.encoder, self.family]
-        on_load(self.load, [self.head, self.body, self.encoder, self.list, self.bridge.box, *self.bridge_outputs])
+        shown = [self.head, self.body, self.encoder, self.documents, self.list, self.bridge.box]
+        on_load(self.load, [*shown, *self.bridge_outputs])
         on(self.catalogue.act, self.pick, None, who)
         for chosen in who:
             on(chosen.change, self.choose, who, [self.catalogue, self.details, *self.forms.boxes.values(), *forms])
         for component in forms:
             event = component.blur if hasattr(component, "blur") else component.change
             on(event, self.look, [*who, *forms], self.details)
-        on(self.button.click, self.start, [*who, *forms, *self.run.components], self.panel)
+        on(self.button.click, self.start, [self.documents, *who, *forms, *self.run.components], self.panel)
         on(self.bridge.button.click, self.fit, self.bridge.inputs, self.panel)
         on(self.list.act, self.remove, None, self.list)
-        on(self.panel.done, self.draw_made, self.encoder, [self.list, self.catalogue, self.bridge.results])
+        made = [self.list, self.catalogue, self.bridge.results, self.elsewhere]
+        on(self.panel.done, self.draw_made, self.encoder, made)
 
     @property
     def bridge_outputs(self) -> list[Any]:
@@ -106,8 +128,14 @@ class EncodePage:
         done = {each.encoder for each in encode.list_embeddings(project, place.corpus)}
         # The first one of the list that is not done yet: what a person most likely came for.
         first = next((name for name in names if name not in done), names[0])
+        sets = subsets.list_subsets(project, place.corpus)
+        choices = documents_choices(info, sets)
+        wanted = place.query.get("subset", "")
         return {
-            self.head: show(heading(info)),
+            self.head: show(heading(info, deriving.origin(project, place.corpus))),
+            self.documents: gr.update(
+                choices=choices, value=wanted if wanted in [name for _, name in choices] else ALL, visible=bool(sets)
+            ),
             self.body: gr.update(visible=True),
             self.encoder: gr.update(value=place.query.get("encoder", "")[:300] or first),
             self.list: self.list_of(project, place),
@@ -143,15 +171,19 @@ class EncodePage:
         own = named_encoder(project, *who)
         return renamed(own, self.forms.read(own, entered))
 
-    def start(self, encoder: str, family: str, request: gr.Request, *entered: Any) -> Update:
-        """Queue the encoding."""
+    def start(self, subset: str, encoder: str, family: str, request: gr.Request, *entered: Any) -> Update:
+        """Queue the encoding, of all documents or of a subset."""
         project, place = self.context.here(request)
         count = len(self.run.components)
         spec = self.spec_of(project, (encoder, family), entered[:-count])
         run = self.run.read(entered[-count:])
         arguments = {"corpus": place.corpus, "encoder": spec.to_dict(), "spec": run.to_dict()}
-        title = f"Encode {place.corpus} with {spec.name}"
-        self.context.jobs.enqueue("encode", place.project, arguments, title=title, device=run.device)
+        kind, what = "encode", place.corpus
+        if subset:
+            arguments["subset"] = subsets.get_subset(project, place.corpus, subset).name
+            kind, what = SUBSET, pretty_subset(place.corpus, subset)
+        title = f"Encode {what} with {spec.name}"
+        self.context.jobs.enqueue(kind, place.project, arguments, title=title, device=run.device)
         return draw_jobs(self.context, place.project, KINDS)
 
     def fit(self, image: str, text: str, name: str, request: gr.Request) -> Update:
@@ -173,11 +205,14 @@ class EncodePage:
         tell(f"Deleted: {', '.join(gone)}.")
         return self.list_of(project, place)
 
-    def draw_made(self, encoder: str, request: gr.Request) -> tuple[Update, Update, Update]:
-        """What a job has just made: an embedding, or a bridge."""
+    def draw_made(self, encoder: str, event: gr.EventData, request: gr.Request) -> tuple[Update, ...]:
+        """What a job has just made: an embedding, that of a subset's own corpus, or a bridge."""
         project, place = self.context.here(request)
         found = show_bridges(bridge.list_bridges(project), place)
-        return self.list_of(project, place), self.catalogue_of(project, place, encoder), found
+        job = self.context.jobs.get(said(event, "id"))
+        elsewhere = job.kind == SUBSET and job.state == "done" and job.result
+        told = show(encoded_elsewhere(job.result or {}, place) if elsewhere else "")
+        return self.list_of(project, place), self.catalogue_of(project, place, encoder), found, told
 
     def list_of(self, project: Project, place: Place) -> Update:
         return show(embedding_table(encode.list_embeddings(project, place.corpus), place))

@@ -5,8 +5,11 @@ from typing import Any
 
 import gradio as gr
 
+from ui.components import judging_bar as judging
 from ui.components import map_actions as actions
 from ui.components import map_bar as bars
+from ui.components import map_clusters as clusters
+from ui.components import map_judged as judged
 from ui.components import map_rail as rail
 from ui.components import map_side as sides
 from ui.components import map_state as states
@@ -22,10 +25,12 @@ from ui.components.map_choice import (
     fitted,
     known_map,
     queue_map,
+    queue_placing,
 )
+from ui.components.map_chosen import chosen, colours
 from ui.components.map_legend import read_hidden
 from ui.components.map_screen import KINDS, MapScreen, Updates
-from ui.components.map_view import CLUSTER, MapView, read_map_view, with_shape
+from ui.components.map_view import CLUSTER, NO_SET, MapView, asked_anew, read_map_view, with_shape
 from ui.components.navigation import navigation
 from ui.components.text import whole
 from ui.handlers import explain, fields, on, on_load, problem, said, warn
@@ -51,7 +56,18 @@ class MapPage(MapScreen):
         self.wire()
 
     def wire(self) -> None:
-        around = [self.head, self.legend, self.words, self.filters, self.problems, self.bar, self.pair, self.ask]
+        around = [
+            self.head,
+            self.legend,
+            self.judged,
+            self.words,
+            self.filters,
+            self.problems,
+            self.bar,
+            self.judging,
+            self.pair,
+            self.ask,
+        ]
         lines = [self.left_line, self.right_line, self.beside, self.stage]
         self.every = [self.query, self.picture, self.front, self.left, self.right, self.side, self.state, self.ticket]
         self.every += [*around, *lines, self.report]
@@ -66,21 +82,26 @@ class MapPage(MapScreen):
         on(self.ask.act, self.tune, state, every, **many)
         on(self.head.act, self.act_on_head, state, [*every, self.jobs], **many)
         on(self.legend.act, self.act_on_legend, state, every, **many)
+        on(self.judged.act, self.act_on_judged, state, every, **many)
         on(self.words.act, self.change_words, state, every, **many)
         on(self.filters.act, self.change_filters, state, every, **many)
         on(self.problems.act, self.act_on_problems, state, every, **many)
         on(self.bar.act, self.act_on_selection, state, [*every, self.jobs], **many)
         on(self.pair.act, self.act_on_pair, state, every, **many)
         on(self.ticket.change, self.search, self.state, [self.left, self.right, self.side], trigger_mode="always_last")
-        opened = [self.left, self.right, self.side, self.state, self.pair, self.front]
+        opened = [self.left, self.right, self.side, self.state, self.pair, self.front, self.judging]
         for map, second in ((self.left, False), (self.right, True)):
             on(map.pick, self.pick_row, state, opened, trigger_mode="always_last")
             on(map.lasso, self.lasso_on_right if second else self.lasso_on_left, state, every, **many)
             on(map.clear, self.unselect, state, every, **many)
+        self.space.wire(self.state, self.front)
+        on(self.space.figure.pick, self.pick_row, state, opened, trigger_mode="always_last")
         on(self.side.pick, self.pick, state, opened, trigger_mode="always_last")
         on(self.side.shut, self.shut, state, every)
         on(self.side.nearest, self.alike, None, self.leave)
         on(self.side.retitle, self.ask_title, state, every)
+        on(self.judging.make, self.make_query, state, every)
+        on(self.judging.said, self.after_verdicts, state, [self.left, self.right, self.judged], **many)
 
     # ── the view ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -111,7 +132,7 @@ class MapPage(MapScreen):
     def job_done(self, values: Updates, event: gr.EventData, request: gr.Request) -> Updates:
         """A map was made: it appears by itself where there was none, else in the list; an export has a link."""
         job = self.context.jobs.get(said(event, "id"))
-        if job.kind != "map":
+        if job.kind not in ("map", "place"):
             return {self.report: actions.exported(self.context, job.id)}
         if job.state != "done" or not values[self.state]:
             return self.load(request)
@@ -147,9 +168,12 @@ class MapPage(MapScreen):
         if do == "html":
             path = maps.export_html(project, view.map, colours=("cluster",))
             return {self.report: actions.html_exported(project, path)}
-        if do not in ("make", "rebuild"):
+        if do not in ("make", "rebuild", "place"):
             raise BadInput(f"There is no action “{do[:40]}” on this page.")
         form, shown = fields(event), maps.get_map(project, view.map)
+        if do == "place":
+            queue_placing(self.context, project, place.corpus, shown)
+            return {self.jobs: draw_jobs(self.context, project.name, KINDS, place.corpus)}
         encoder = form.get("encoder", "") if do == "make" else shown.encoder
         spec = asked_spec(form, view.map) if do == "make" else bars.spec_of(shown)
         queue_map(self.context, project, place.corpus, encoder, spec)
@@ -158,11 +182,36 @@ class MapPage(MapScreen):
     # ── colours and conditions ───────────────────────────────────────────────────────────────────────────────────
 
     def act_on_legend(self, values: Updates, event: gr.EventData, request: gr.Request) -> Updates:
-        """Another colouring, or classes switched on and off."""
+        """Another colouring, classes switched on and off, a cluster's name."""
         project, place, view = self.here(values, request)
+        if said(event, "do") in clusters.ACTIONS:
+            return self.renamed(project, view, clusters.act(project, view.map, event))
         if said(event, "do") == "color":
             return self.recolored(project, place, replace(view, color=said(event, "value")[:200], hidden=()))
         return self.recolored(project, place, replace(view, hidden=read_hidden(said(event, "hide"))))
+
+    def renamed(self, project: Project, view: MapView, editing: int) -> Updates:
+        """The legend and the names on the map after a cluster was named, or while it is."""
+        legend = colours(project, view)[1]
+        drawn = rail.colour_html(project, view, legend, chosen(project, view), editing)
+        return {
+            self.legend: show(drawn),
+            self.left: gr.update(labels=states.label_values(project, view.map)),
+        }
+
+    def act_on_judged(self, values: Updates, event: gr.EventData, request: gr.Request) -> Updates:
+        """A query of a query set: found by words, chosen, or its marks taken away."""
+        project, place, view = self.here(values, request)
+        do = said(event, "do")
+        if do == "queries":
+            form = fields(event)
+            return {self.judged: show(judged.searched_html(project, view, form.get("set", ""), form.get("words", "")))}
+        if do == "judged":
+            query = maps.known_query(project, view.map, said(event, "set"), said(event, "query"))
+            image = maps.picture_of(project, query)
+            named = {"query_set": query.query_set, "query_id": query.query_id}
+            return self.searching(project, place, replace(view, query=query.text[:10_000], image=image, **named))
+        return self.shown(project, place, replace(view, query_set=NO_SET, query_id=""), searches=False)
 
     def change_words(self, values: Updates, event: gr.EventData, request: gr.Request) -> Updates:
         project, place, view = self.here(values, request)
@@ -206,13 +255,15 @@ class MapPage(MapScreen):
         outcome = actions.act(self.context, project, view, event)
         if do == "within":
             return self.shown(project, place, outcome.view)
+        if do in ("judge-selected", "judge-undo"):
+            return self.judged_many(project, place, view, outcome.pending)
         jobs = {self.jobs: draw_jobs(self.context, project.name, KINDS, place.corpus)} if do == "export" else {}
         return self.selected(project, place, outcome.view, outcome.pending) | jobs
 
     def act_on_problems(self, values: Updates, event: gr.EventData, request: gr.Request) -> Updates:
         """Count the lists, or select the documents of one; once more: none."""
         project, place, view = self.here(values, request)
-        counts = rail.problem_counts(project, view.map)
+        counts = maps.problem_counts(project, view.map)
         if said(event, "do") != "problem":
             return {self.problems: show(rail.problems_html(view, counts))}
         name = said(event, "name")
@@ -236,7 +287,9 @@ class MapPage(MapScreen):
 
     def at(self, project: Project, place: Place, view: MapView) -> Updates:
         link = view.link(place)
-        return self.beside_map(project, view, None) | {self.state: link, self.front: gr.update(url=link)}
+        hand = judging.of_map(project, maps.get_map(project, view.map).corpus, view, self.known_query(project, view))
+        told = {self.state: link, self.front: gr.update(url=link), self.judging: hand}
+        return self.beside_map(project, view, None) | told
 
     def shut(self, values: Updates, request: gr.Request) -> Updates:
         """One step outward: the document, then the list, then the query."""
@@ -246,7 +299,7 @@ class MapPage(MapScreen):
         elif view.listed:
             view = replace(view, listed=False)
         else:
-            view = replace(view, query="", image="", color=CLUSTER if view.color == "score" else view.color)
+            view = replace(asked_anew(view), query="", image="", color=CLUSTER if view.color == "score" else view.color)
         return self.shown(project, place, view)
 
     def act_on_pair(self, values: Updates, event: gr.EventData, request: gr.Request) -> Updates:
@@ -264,22 +317,36 @@ class MapPage(MapScreen):
 
     def typed(self, values: Updates, request: gr.Request) -> Updates:
         project, place, view = self.here(values, request)
-        return self.searching(project, place, replace(view, query=(values[self.query] or "").strip()[:10_000]))
+        return self.searching(
+            project, place, replace(asked_anew(view), query=(values[self.query] or "").strip()[:10_000])
+        )
 
     def attach(self, values: Updates, event: gr.EventData, request: gr.Request) -> Updates:
         """A picture was given, or (an empty id) taken away."""
         project, place, view = self.here(values, request)
-        return self.searching(project, place, replace(view, image=said(event, "id")[:100]))
+        return self.searching(project, place, replace(asked_anew(view), image=said(event, "id")[:100]))
 
     def ask_title(self, values: Updates, event: gr.EventData, request: gr.Request) -> Updates:
         project, place, view = self.here(values, request)
         corpus = maps.get_map(project, view.map).corpus
         words = search_words(corpora.get_document(project, corpus, whole(event, "ordinal")))
-        return self.searching(project, place, replace(view, query=words))
+        return self.searching(project, place, replace(asked_anew(view), query=words))
+
+    def after_verdicts(self, values: Updates, request: gr.Request) -> Updates:
+        project, _, view = self.here(values, request)
+        return self.marked(project, view)
+
+    def make_query(self, values: Updates, request: gr.Request) -> Updates:
+        """A query from the open document; its neighbours are judged against it."""
+        project, place, view = self.here(values, request)
+        corpus = maps.get_map(project, view.map).corpus
+        return self.shown(project, place, judging.with_query(project, corpus, asked_anew(view), view.pick))
 
     def tune(self, values: Updates, event: gr.EventData, request: gr.Request) -> Updates:
         """Another pipeline, or more hits."""
         project, place, view = self.here(values, request)
+        if said(event, "do") == "judge":
+            return self.shown(project, place, replace(view, judge=not view.judge), searches=False)
         if said(event, "do") == "k":
             k = whole(event, "value")
             return self.searching(project, place, replace(view, k=min(100, max(1, k))))

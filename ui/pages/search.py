@@ -8,6 +8,7 @@ import gradio as gr
 
 from ui.components import column_editor as editor
 from ui.components import columns as cols
+from ui.components import judging_bar as judging
 from ui.components import search_panels as panels
 from ui.components import search_view as draw
 from ui.components.address import MAX_COLUMNS, MAX_K, Column, View, parse_link, read_view
@@ -23,6 +24,7 @@ from ui.components.navigation import navigation
 from ui.components.query_bar import Around, bar_html
 from ui.components.query_image import query_image, show_query_image
 from ui.components.results import listing
+from ui.components.search_map import SearchMap
 from ui.components.side_panel import SidePanel
 from ui.components.text import whole
 from ui.handlers import explain, fields, on, on_load, problem, said, tell, warn
@@ -71,6 +73,7 @@ class SearchPage:
         with gr.Row(elem_classes="wb-second"):
             self.filters = live("wb-filters")
             self.bar = tuned("wb-ask")
+        self.judging = judging.judging_bar("judging")
         self.state = gr.Textbox("", visible="hidden", elem_id="wanted")
         self.jobs = job_panel(self.context, KINDS, of_corpus=True)
         self.front = listing("front", elem_classes="wb-panel wb-front")
@@ -83,13 +86,15 @@ class SearchPage:
                     self.heads.append(tuned(f"head-{n}"))
                     self.hits.append(listing(f"hits-{n}", elem_classes="wb-panel"))
             self.side = SidePanel(self.context)
+        self.dock = SearchMap(self.context)
+        self.dock.build()
         self.overlay = compare("compare", agree)
         self.wire()
 
     def wire(self) -> None:
         inputs = {self.state, self.query, self.k}
         changed = [self.query, self.picture, self.k, self.bar, self.filters, self.state, self.front, self.overlay]
-        changed += [*self.heads, *self.hits, *self.tickets]
+        changed += [self.judging, *self.heads, *self.hits, *self.tickets]
         on_load(self.load, changed)
         # What a job has made can be searched at once.
         on(self.jobs.done, self.load, None, changed)
@@ -102,6 +107,7 @@ class SearchPage:
         on(self.filters.act, self.change_filters, inputs, changed, trigger_mode="multiple")
         on(self.front.ask, self.ask_example, inputs, changed)
         on(self.front.make, self.make_searchable, None, self.jobs)
+        on(self.judging.make, self.make_query, inputs, changed)
         for ticket_field, head, hits in zip(self.tickets, self.heads, self.hits, strict=True):
             on(ticket_field.change, self.search, ticket_field, hits, trigger_mode="always_last", concurrency_limit=4)
             looking = [self.side.region, self.side.asked]
@@ -114,6 +120,7 @@ class SearchPage:
             on(region.drop, self.ask, inputs, changed)
         on(self.side.region.retitle, self.ask_title, inputs, changed)
         self.side.wire(self.state, self.hits)
+        self.dock.wire(self.state, self.overlay, [self.side.region, *self.hits])
 
     # ── what is wanted ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -170,6 +177,7 @@ class SearchPage:
             self.bar: show(bar_html(view, self.around(project, place), place)),
             self.front: gr.update(value=self.front_html(project, place, view, info)),
             self.overlay: gr.update(url=link or own, k=view.k),
+            self.judging: judging.of_search(project, place.corpus, view),
         }
         for n, (head, hits, ticket_field) in enumerate(zip(self.heads, self.hits, self.tickets, strict=True)):
             if n >= len(columns):
@@ -264,6 +272,11 @@ class SearchPage:
         space = "" if encoder in [each.encoder for each in view.columns] and len(view.columns) > 1 else encoder
         return self.want(project, place, replace(view, like=whole(event, "ordinal"), space=space))
 
+    def make_query(self, values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+        """A query from the document whose neighbours are shown; they are judged against it."""
+        project, place, view = self.here(values, request)
+        return self.want(project, place, judging.with_query(project, place.corpus, view, view.like))
+
     def change_filters(self, values: dict[Any, Any], event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         project, place, view = self.here(values, request)
         chosen = fields(event).get("field", "")
@@ -277,6 +290,8 @@ class SearchPage:
         """Step through the query set, the model's own sum, save the comparison."""
         project, place, view = self.here(values, request)
         action = said(event, "do")
+        if action == "judge":
+            return self.want(project, place, replace(view, judge=not view.judge), only=())
         if action == "alpha":
             return self.want(project, place, replace(view, alpha=None))
         if action == "keep":

@@ -98,6 +98,10 @@ def _label_source(value: Mapping[str, str], device: str) -> Any:
     return Source(Path(value["path"]), value.get("format", ""), value.get("label_set", ""))
 
 
+def _pipeline(value: Mapping[str, Any], device: str) -> PipelineSpec:
+    return PipelineSpec.from_dict(value)
+
+
 def _filters(value: Sequence[Sequence[Any]], device: str) -> tuple[Filter, ...]:
     """Lists of field, operator and value, as JSON keeps filters."""
     return tuple(
@@ -125,6 +129,8 @@ KINDS: dict[str, Kind] = {
     ),
     "import-labels": Kind("workbench.workflows.import_labels:import_labels", {"source": _label_source}),
     "guard": Kind("workbench.workflows.suspected:find_suspects"),
+    "run": Kind("workbench.workflows.running:run_queries", {"pipeline": _pipeline}),
+    "import-run": Kind("workbench.workflows.running:import_run", {"path": _path}),
     "demo": Kind("workbench.workflows.demo:build_demo"),
 }
 

@@ -47,13 +47,13 @@ class Honesty:
 def measure_honesty(
     vectors: DenseVectors, graph: Graph, xy: Floats, k: int = 15, seed: int = 0, progress: Progress = no_progress
 ) -> Honesty:
-    """Compare a map `xy` (n, 2) with the vectors it shows and their neighbour `graph`.
+    """Compare a map `xy` (n, 2 or 3) with the vectors it shows and their neighbour `graph`.
 
     k is at most the graph's and less than n / 2 (where the formula holds); fewer than 3 documents are trusted fully.
     Raises `BadInput` where the parts do not fit together.
     """
     count = len(vectors)
-    if len(graph) != count or xy.shape != (count, 2):
+    if len(graph) != count or xy.ndim != 2 or len(xy) != count:
         raise BadInput(f"The map or the neighbours belong to another corpus than these {count} vectors.")
     k = min(k, graph.k, (count - 1) // 2)
     if k < 1:

@@ -79,3 +79,51 @@ def move_points(
                     y += _clip(push * dy) * rate
         after[head, 0] = x
         after[head, 1] = y
+
+
+@numba.njit(parallel=True, fastmath=True, cache=KEPT)
+def move_points_in_space(
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    edges: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]],
+    curve: tuple[np.float32, np.float32],
+    step: tuple[int, np.float32],
+    negatives: int,
+    seed: int,
+) -> None:
+    """The same for points at `before` (n, 3); written out, as a loop over dimensions would slow the flat one."""
+    indptr, tails, rates = edges
+    a, b = curve
+    epoch, rate = step
+    count = before.shape[0]
+    golden, one, two = np.uint64(0x9E3779B97F4A7C15), np.float32(1.0), np.float32(2.0)
+    for head in numba.prange(count):
+        x, y, z = before[head, 0], before[head, 1], before[head, 2]
+        start = _mixed(np.uint64(seed) + golden * np.uint64(head)) + np.uint64(epoch) * np.uint64(0xD1342543DE82EF95)
+        state = _mixed(start)
+        for edge in range(indptr[head], indptr[head + 1]):
+            if np.floor((epoch + 1) * rates[edge]) == np.floor(epoch * rates[edge]):
+                continue
+            tail = tails[edge]
+            dx, dy, dz = x - before[tail, 0], y - before[tail, 1], z - before[tail, 2]
+            square = dx * dx + dy * dy + dz * dz
+            if square > 0:
+                pull = -two * two * a * b * square ** (b - one) / (a * square**b + one)
+                x += _clip(pull * dx) * rate
+                y += _clip(pull * dy) * rate
+                z += _clip(pull * dz) * rate
+            for _ in range(negatives):
+                state += golden
+                other = np.int64(_mixed(state) % np.uint64(count))
+                if other == head:
+                    continue
+                dx, dy, dz = x - before[other, 0], y - before[other, 1], z - before[other, 2]
+                square = dx * dx + dy * dy + dz * dz
+                if square > 0:
+                    push = two * b / ((np.float32(0.001) + square) * (a * square**b + one))
+                    x += _clip(push * dx) * rate
+                    y += _clip(push * dy) * rate
+                    z += _clip(push * dz) * rate
+        after[head, 0] = x
+        after[head, 1] = y
+        after[head, 2] = z

@@ -1,4 +1,4 @@
-"""Vectors → two dimensions: PCA, and UMAP from a neighbour graph that was made before.
+"""Vectors → two or three dimensions: PCA, and UMAP from a neighbour graph that was made before.
 
 UMAP's preparations are in `memberships.py`, its epochs in `kernel.py`. Points start at the PCA of a sample:
 umap-learn's spectral start, which can be chosen, is most of its time, and its maps are no better by trustworthiness
@@ -33,29 +33,36 @@ PREPARED = 5
 
 
 def project(
-    vectors: DenseVectors, graph: Graph, spec: MapSpec, progress: Progress = no_progress, init: Floats | None = None
+    vectors: DenseVectors,
+    graph: Graph,
+    spec: MapSpec,
+    progress: Progress = no_progress,
+    init: Floats | None = None,
+    components: int = 2,
 ) -> Floats:
-    """(n, 2) float32 positions of the documents, finite, the same each time for the same seed.
+    """(n, components) float32 positions of the documents, finite, the same each time for the same seed.
 
     `graph` must be of these vectors; UMAP takes spec.neighbors − 1 of its neighbours and the document itself, as
-    umap-learn counts. `init` (n, 2): another map's positions to start from; the result is turned to lie upon it.
-    `progress` is asked after every epoch; a spectral start cannot be interrupted. Identical vectors make a round cloud
-    (UMAP) or one spot (PCA); fewer than 4 documents are laid out by PCA. Raises `BadInput` where the parts do not fit.
+    umap-learn counts. `init` (n, components): another map's positions to start from; the result is turned to lie upon
+    it. `components`: 2 or 3.
+    `progress` is asked after every epoch, and before and after a spectral start, which is one step. Identical vectors
+    make a round cloud (UMAP) or one spot (PCA); fewer than 4 documents are laid out by PCA. Raises `BadInput` where the
+    parts do not fit.
     """
     count = len(vectors)
-    if len(graph) != count or (init is not None and init.shape != (count, 2)):
+    if len(graph) != count or (init is not None and init.shape != (count, components)):
         raise BadInput(f"The neighbours or the start belong to another corpus than these {count} vectors.")
     if spec.aligned_with and init is None:
         raise BadInput("A map that starts from another one needs its positions.", "Choose pca to start afresh.")
     if spec.method == "pca" or count < FEWEST:
-        flat = pca(vectors, graph.metric, spec.seed, None, progress)
+        flat = pca(vectors, graph.metric, spec.seed, None, progress, components)
         return flat if init is None else procrustes(init, flat)
     with ONE_AT_A_TIME:
         total = epochs_for(count, spec) + PREPARED
         progress(0, total)
         edges = memberships(graph.first(spec.neighbors - 1))
         progress(2, total)
-        start = init if init is not None else _start(vectors, graph, edges, spec)
+        start = init if init is not None else _start(vectors, graph, edges, spec, components)
         progress(PREPARED, total)
         found = _optimise(_spread(start, spec.seed), edges, spec, progress)
     return found if init is None else procrustes(init, found)
@@ -74,8 +81,9 @@ def pca(
     seed: int = 0,
     sample: int | None = None,
     progress: Progress = no_progress,
+    components: int = 2,
 ) -> Floats:
-    """(n, 2) float32: the two directions of greatest variance, each with its largest loading positive.
+    """(n, components) float32: the directions of greatest variance, each with its largest loading positive.
 
     By cosine rows are scaled to length 1 first. `sample`: find the directions from so many documents drawn by `seed`.
     Streams twice; memory d² and one block. Missing directions (one dimension, identical vectors) are 0.
@@ -93,10 +101,10 @@ def pca(
         scatter += rows.T @ rows
     used = max(1, int(chosen.sum()))
     mean /= used
-    axes = np.linalg.eigh(scatter / used - np.outer(mean, mean))[1][:, ::-1][:, :2]
+    axes = np.linalg.eigh(scatter / used - np.outer(mean, mean))[1][:, ::-1][:, :components]
     if dim:
         axes *= np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1, 1)
-    found = np.zeros((count, 2), np.float32)
+    found = np.zeros((count, components), np.float32)
     for start, block in vectors.blocks(8192):
         progress(count + start, 2 * count)
         found[start : start + len(block), : axes.shape[1]] = (_rows(block, metric) - mean) @ axes
@@ -107,20 +115,20 @@ def _rows(block: Floats, metric: str) -> Floats:
     return normalize_rows(block) if metric == "cosine" else block
 
 
-def _start(vectors: DenseVectors, graph: Graph, edges: Any, spec: MapSpec) -> Floats:
+def _start(vectors: DenseVectors, graph: Graph, edges: Any, spec: MapSpec, components: int) -> Floats:
     if spec.init != "spectral":
-        return pca(vectors, graph.metric, spec.seed, PCA_SAMPLE)
+        return pca(vectors, graph.metric, spec.seed, PCA_SAMPLE, components=components)
     from umap.spectral import spectral_layout
 
     rows = _rows(vectors.take(np.arange(len(vectors))), graph.metric)
     random = np.random.RandomState(spec.seed)
     metric = "cosine" if graph.metric == "cosine" else "euclidean"
-    found: Floats = np.asarray(spectral_layout(rows, edges.tocoo(), 2, random, metric=metric), np.float32)
+    found: Floats = np.asarray(spectral_layout(rows, edges.tocoo(), components, random, metric=metric), np.float32)
     return found
 
 
 def _spread(start: Floats, seed: int) -> Floats:
-    """Scale to −10 … 10, both axes alike, and part points that share a place."""
+    """Scale to −10 … 10, all axes alike, and part points that share a place."""
     centred = np.nan_to_num(start.astype(np.float64) - start.mean(axis=0, dtype=np.float64))
     reach = np.abs(centred).max(initial=0)
     noise = np.random.default_rng(seed).normal(scale=1e-4 * WIDTH if reach else 1.0, size=centred.shape)
@@ -129,8 +137,9 @@ def _spread(start: Floats, seed: int) -> Floats:
 
 
 def _optimise(xy: Floats, joined: Any, spec: MapSpec, progress: Progress) -> Floats:
-    from workbench.projections.kernel import move_points
+    from workbench.projections.kernel import move_points, move_points_in_space
 
+    move = move_points if xy.shape[1] == 2 else move_points_in_space
     epochs = epochs_for(len(xy), spec)
     heaviest = joined.data.max(initial=0)
     # Edges that would take part in no epoch.
@@ -143,7 +152,7 @@ def _optimise(xy: Floats, joined: Any, spec: MapSpec, progress: Progress) -> Flo
     before, after = np.ascontiguousarray(xy), np.empty_like(xy)
     for epoch in range(epochs):
         step = (epoch, np.float32(1 - epoch / epochs))
-        move_points(before, after, edges, shape, step, NEGATIVES, spec.seed)
+        move(before, after, edges, shape, step, NEGATIVES, spec.seed)
         before, after = after, before
         progress(PREPARED + epoch + 1, PREPARED + epochs)
     return before

@@ -1,7 +1,9 @@
-"""Deleting what was made: an embedding takes the indices over it along."""
+"""Deleting what was made: an embedding takes the indices and maps of it along, a map the names of its clusters."""
 
 from workbench.artifacts import KINDS, Artifact
 from workbench.project import Project
+from workbench.workflows.map_data import KIND
+from workbench.workflows.map_labels import forget_labels
 
 
 def delete_artifact(project: Project, id: str) -> list[str]:
@@ -10,6 +12,8 @@ def delete_artifact(project: Project, id: str) -> list[str]:
     doomed = [wanted, *made_from(project, {wanted.id})]
     # What was made from it goes first: killed in between, nothing is left that lacks its source.
     for artifact in reversed(doomed):
+        if artifact.kind == KIND:
+            forget_labels(project, artifact.id)
         project.artifacts.delete(artifact.id)
     return [artifact.name for artifact in doomed]
 

@@ -19,6 +19,7 @@ from workbench.readers.columns import Column
 from workbench.specs import NO_COLUMN, ImportSpec, fingerprint
 from workbench.types import Document, Filter, Progress, Scalar, SkippedRow, no_progress
 from workbench.workflows.given import store_vectors
+from workbench.workflows.map_labels import forget_labels
 from workbench.workflows.queries import QueryReport, import_queries, list_queries, list_query_sets
 from workbench.workflows.sources import Skips, hash_files, sources_told, store_images
 
@@ -284,6 +285,8 @@ def delete_corpus(project: Project, name: str, progress: Progress = no_progress)
     for each in doomed:
         for kind in KINDS:
             for artifact in project.artifacts.list(kind, corpus_id=each.id):
+                if kind == "map":
+                    forget_labels(project, artifact.id)
                 project.artifacts.delete(artifact.id)
         ingest.delete(project.db, project.media, each, progress)
     return len(doomed)

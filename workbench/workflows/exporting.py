@@ -13,12 +13,12 @@ from workbench import __version__, corpora, subsets
 from workbench import tags as tagging
 from workbench.corpora import CorpusInfo
 from workbench.errors import BadInput, NotFound
+from workbench.exports.tables import CSV_SAFETY, FORMATS, Row, table_writer
 from workbench.project import Project
 from workbench.specs import fingerprint
 from workbench.subsets import FIELDS, Mask, names_of
 from workbench.types import Document, Filter, Progress, no_progress
 from workbench.vectors import write_durably
-from workbench.workflows.tables import CSV_SAFETY, FORMATS, Row, table_writer
 
 BLOCK = 500
 MANIFEST = ".manifest.json"
@@ -72,8 +72,15 @@ def export_documents(
             writer.write([_row(each, names, tags.get(each.ordinal, [])) for each in block])
             done += len(block)
             progress(done, total)
-    told = {"format": format, "documents": total, "filters": [[f.field, f.op, f.value] for f in filters], "text": text}
-    manifest = _write_manifest(project, info, path, filters, told | {"columns": {n: kind for n, kind, _ in names}})
+    told = {
+        "format": format,
+        "documents": total,
+        "filters": [[each.field, each.op, each.value] for each in filters],
+        "text": text,
+        "columns": {name: kind for name, kind, _ in names},
+        "sets": _sets_used(project, info, filters),
+    }
+    manifest = write_manifest(path, info, told)
     seconds = round(time.monotonic() - started, 3)
     return ExportReport(str(path), str(manifest), info.label, total, path.stat().st_size, seconds)
 
@@ -142,16 +149,18 @@ def _row(document: Document, names: Sequence[tuple[str, str, str]], tags: list[s
     return [document.metadata.get(column) if column else own[name] for name, _, column in names]
 
 
-def _write_manifest(
-    project: Project, info: CorpusInfo, path: Path, filters: Sequence[Filter], told: dict[str, Any]
-) -> Path:
-    used = [
+def _sets_used(project: Project, info: CorpusInfo, filters: Sequence[Filter]) -> list[dict[str, Any]]:
+    return [
         {"kind": kind, "name": each.name, "documents": each.count, "content_hash": each.content_hash}
         for item in filters
         if (kind := FIELDS.get(item.field)) is not None
         for each in subsets.listed(project.db, kind, info.id)
         if each.name in names_of(item)
     ]
+
+
+def write_manifest(path: Path, info: CorpusInfo, told: dict[str, Any]) -> Path:
+    """Write what was exported from `info` to `path`, with the corpus, the version and the date, beside it."""
     manifest = {
         "file": path.name,
         "corpus": info.name,
@@ -159,7 +168,6 @@ def _write_manifest(
         "corpus_fingerprint": info.fingerprint,
         "corpus_documents": info.documents,
         **told,
-        "sets": used,
         "workbench": __version__,
         "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

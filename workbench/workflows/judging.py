@@ -10,9 +10,10 @@ from workbench.judging_log import Owner, Recorded, Undone
 from workbench.judgments import GRADES, STATES, Entry, Judgment, Pair, Verdict
 from workbench.label_sets import PEOPLE
 from workbench.project import Project, check_name
+from workbench.receipts import Receipt
 from workbench.types import Query
 
-__all__ = ["PEOPLE", "Judge", "Judgment", "Pair", "Recorded", "Undone", "Verdict"]
+__all__ = ["PEOPLE", "Entry", "Judge", "Judgment", "Pair", "Receipt", "Recorded", "Undone", "Verdict"]
 
 NOTE = 2_000
 """Characters of a note at most."""
@@ -38,12 +39,15 @@ def judge(project: Project, by: Judge, pair: Pair, verdict: Verdict | None) -> R
     return judge_many(project, by, [Entry(pair.query_id, pair.doc_id, verdict)])
 
 
-def judge_many(project: Project, by: Judge, entries: Sequence[Entry]) -> Recorded:
-    """`judge` for at most 2,000 pairs as one change, taken back by one `undo`. All or nothing is stored."""
+def judge_many(project: Project, by: Judge, entries: Sequence[Entry], receipt: Receipt | None = None) -> Recorded:
+    """`judge` for at most 2,000 pairs as one change, taken back by one `undo`. All or nothing is stored.
+
+    `receipt`: what was stored before under the same one is not stored again; so for `undo` and `redo`.
+    """
     for entry in entries:
         if entry.verdict is not None:
             check_verdict(entry.verdict)
-    return judging_log.record(project.db, owner(project, by), entries)
+    return judging_log.record(project.db, owner(project, by), entries, receipt)
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,14 @@ def preview_judge(project: Project, by: Judge, query_id: str, doc_ids: Sequence[
     return JudgePreview(len(wanted), new, len(wanted) - new - same, same)
 
 
-def undo(project: Project, by: Judge) -> Undone:
+def undo(project: Project, by: Judge, receipt: Receipt | None = None) -> Undone:
     """Take the annotator's last change back. Raises `NotFound` where there is none."""
-    return judging_log.undo(project.db, owner(project, by))
+    return judging_log.undo(project.db, owner(project, by), receipt)
 
 
-def redo(project: Project, by: Judge) -> Undone:
+def redo(project: Project, by: Judge, receipt: Receipt | None = None) -> Undone:
     """Make the change again that was undone last. Raises `NotFound` where there is none."""
-    return judging_log.redo(project.db, owner(project, by))
+    return judging_log.redo(project.db, owner(project, by), receipt)
 
 
 def said(project: Project, by: Judge, query_id: str) -> dict[str, Verdict]:
@@ -123,22 +127,33 @@ def check_verdict(verdict: Verdict) -> None:
         raise BadInput(f"The note has {len(verdict.note):,} characters.", f"Keep it below {NOTE:,}.")
 
 
+def known_query(project: Project, corpus: str | int, text: str) -> tuple[str, str] | None:
+    """(query set, query id) of the corpus's first query of this very text without a picture; None where none has it.
+
+    Raises `NotFound` on the corpus.
+    """
+    for known in query_sets.listed(project.db, corpora.find(project.db, corpus).name):
+        found = query_sets.id_of_text(project.db, known.id, text.strip())
+        if found is not None:
+            return known.name, found
+    return None
+
+
 def query_for(project: Project, corpus: str | int, query: Query) -> tuple[str, str]:
     """(query set, query id) under which a typed query is judged: of a set that has this very text, else a new query.
 
     Typed queries are kept in the query set “<corpus>-typed”. Raises `NotFound` on the corpus, `BadInput` on an empty
     query, or one with a picture: pictures of typed queries are not kept.
     """
-    info = corpora.find(project.db, corpus)
     text = query.text.strip()
     if not text or query.image is not None:
         raise BadInput(
             "Only a text query can be judged here.", "Type one, or load queries with pictures as a query set."
         )
-    for known in query_sets.listed(project.db, info.name):
-        found = query_sets.id_of_text(project.db, known.id, text)
-        if found is not None:
-            return known.name, found
+    known = known_query(project, corpus, text)
+    if known is not None:
+        return known
+    info = corpora.find(project.db, corpus)
     name = f"{info.name}-typed"
     query_id = blake2b(text.encode(), digest_size=6).hexdigest()
     query_sets.append(project.db, query_sets.ensure(project.db, name, info.id, "typed").id, [Query(query_id, text)])

@@ -6,6 +6,7 @@ The one door to a map's workflows; the parts are in the `map_*` modules beside i
 import errno
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from workbench import corpora
 from workbench.artifacts import Artifact, Draft
@@ -13,23 +14,33 @@ from workbench.errors import WorkbenchError
 from workbench.project import Project
 from workbench.specs import MapSpec
 from workbench.types import Progress, no_progress
+from workbench.workflows.artifacts import delete_artifact
 from workbench.workflows.encode import find_embedding
 from workbench.workflows.map_colourings import Colouring, colouring, colourings, is_constant, score_colouring
 from workbench.workflows.map_colours import Legend, LegendEntry, legend_values
 from workbench.workflows.map_data import KIND, ORDER_SEED, MapInfo, find_map, map_info
 from workbench.workflows.map_export import export_html
 from workbench.workflows.map_hover import MapCard, card
-from workbench.workflows.map_labels import ClusterLabel, cluster_labels, forget_labels, rename_cluster
-from workbench.workflows.map_making import FORMAT, REDUCED_DIM, Making
-from workbench.workflows.map_measures import problem, problem_names
-from workbench.workflows.map_pairs import Agreement, Displaced, Moved, agreement, displaced, moved
-from workbench.workflows.map_queries import (
+from workbench.workflows.map_judged import (
     JudgedMarks,
+    KnownQuery,
+    judged_marks,
+    known_query,
+    picture_of,
+    queries_with_text,
+    queries_with_words,
+    query_sets_of_map,
+)
+from workbench.workflows.map_labels import ClusterLabel, carry_names, cluster_labels, forget_labels, rename_cluster
+from workbench.workflows.map_making import FORMAT, REDUCED_DIM, Making
+from workbench.workflows.map_measures import problem, problem_counts, problem_names
+from workbench.workflows.map_pairs import Agreement, Displaced, Moved, agreement, displaced, moved
+from workbench.workflows.map_placing import Placing, placeable
+from workbench.workflows.map_queries import (
     MapHit,
     MapSearch,
     PlacedQuery,
     hits_on_map,
-    judged_marks,
     place_query,
     search_map,
 )
@@ -51,6 +62,7 @@ __all__ = [
     "Colouring",
     "Displaced",
     "JudgedMarks",
+    "KnownQuery",
     "Legend",
     "LegendEntry",
     "MapCard",
@@ -73,6 +85,7 @@ __all__ = [
     "hits_on_map",
     "is_constant",
     "judged_marks",
+    "known_query",
     "legend_values",
     "list_maps",
     "make_map",
@@ -82,10 +95,17 @@ __all__ = [
     "neighbours_of",
     "ordinals_at",
     "passing",
+    "picture_of",
+    "place_map",
     "place_query",
+    "placeable",
     "points",
     "problem",
+    "problem_counts",
     "problem_names",
+    "queries_with_text",
+    "queries_with_words",
+    "query_sets_of_map",
     "rename_cluster",
     "score_colouring",
     "search_map",
@@ -98,7 +118,10 @@ SPEC = MapSpec()
 
 @dataclass(frozen=True)
 class MapReport:
-    """What making a map did. `map` is the artifact's id; the two measures are means over documents, at `k`."""
+    """What making a map did. `map` is the artifact's id; the two measures are means over documents, at `k`.
+
+    `placed`: documents that lie approximately, because they were placed into a map that was there.
+    """
 
     map: str
     encoder: str
@@ -108,6 +131,7 @@ class MapReport:
     continuity: float
     k: int
     clusters: int
+    placed: int = 0
     warnings: list[str] = field(default_factory=list)
 
 
@@ -123,15 +147,46 @@ def make_map(
     started = time.monotonic()
     info = corpora.find(project.db, corpus)
     embedding = find_embedding(project, info, encoder)
-    made_by = {"map": spec.to_dict(), "format": FORMAT, "order": ORDER_SEED, "reduced": REDUCED_DIM}
-    draft = project.artifacts.begin(KIND, embedding.name, made_by, [embedding.id], info.id)
+    draft = project.artifacts.begin(KIND, embedding.name, made_by(spec), [embedding.id], info.id)
     artifact = draft.existing or finished(draft, Making(project, info, embedding, spec, draft), progress)
+    return report_of(artifact, time.monotonic() - started)
+
+
+def place_map(project: Project, corpus: str, encoder: str, into: str, progress: Progress = no_progress) -> MapReport:
+    """Place the documents of `corpus` into the map `into`, and keep that as a map of its own; again is a no-op.
+
+    `corpus` is a newer version of the map's, or another one that was encoded by the same encoder. Documents with the
+    content of one on the map keep its place and are not placed anew; neighbours, measures and counts are those of the
+    new set. Cluster names that people wrote go along. Raises `NotFound` on names and where the map's vectors are gone,
+    `BadInput` where the two are not of one space, what `progress` raises.
+    """
+    started = time.monotonic()
+    info, source = corpora.find(project.db, corpus), find_map(project, into)
+    embedding = find_embedding(project, info, encoder)
+    spec = MapSpec.from_dict(source.manifest["spec"]["map"])
+    # The old map is no input: what is made has all it needs, and must not go when the old one is deleted.
+    draft = project.artifacts.begin(KIND, embedding.name, made_by(spec, source.id), [embedding.id], info.id)
+    artifact = draft.existing
+    if artifact is None:
+        artifact = finished(draft, Placing(project, info, embedding, spec, draft, source=source), progress)
+        carry_names(project, source.id, artifact.id)
+    return report_of(artifact, time.monotonic() - started)
+
+
+def made_by(spec: MapSpec, into: str = "") -> dict[str, Any]:
+    """What a map's id is made of, beside its embedding."""
+    whole = {"map": spec.to_dict(), "format": FORMAT, "order": ORDER_SEED, "reduced": REDUCED_DIM}
+    return {**whole, "into": into} if into else whole
+
+
+def report_of(artifact: Artifact, seconds: float) -> MapReport:
     manifest = artifact.manifest
     return MapReport(
         map=artifact.id,
         encoder=artifact.name,
         points=manifest["points"],
-        seconds=time.monotonic() - started,
+        seconds=seconds,
+        placed=manifest.get("placed", {}).get("count", 0),
         trustworthiness=manifest["trustworthiness"],
         continuity=manifest["continuity"],
         k=manifest["k"],
@@ -181,4 +236,4 @@ def delete_map(project: Project, id: str) -> None:
     """Delete a map, with the names that people gave its clusters. Raises `NotFound`."""
     find_map(project, id)
     forget_labels(project, id)
-    project.artifacts.delete(id)
+    delete_artifact(project, id)

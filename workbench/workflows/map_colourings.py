@@ -13,7 +13,6 @@ from workbench.checkpoints import loaded
 from workbench.corpora import CorpusInfo
 from workbench.db import documents as table
 from workbench.db import judgments
-from workbench.errors import NotFound
 from workbench.project import Project
 from workbench.registry import unknown_name
 from workbench.types import Content
@@ -27,6 +26,7 @@ from workbench.workflows.map_colours import (
     ramp,
 )
 from workbench.workflows.map_data import MapData, cache_key, corpus_of, find_map, open_map
+from workbench.workflows.map_judged import set_of_map, told_of
 from workbench.workflows.map_labels import cluster_labels
 from workbench.workflows.map_measures import SAME, duplicates, label_shares, near_distance
 from workbench.workflows.map_pairs import overlap_bytes
@@ -34,6 +34,7 @@ from workbench.workflows.map_queries import query_scores
 
 TEXTS, SPACE = "Documents", "The space"
 DUPLICATES = "Documents with the same vector, and those nearly so"
+PLACED = "Documents that came later, and lie approximately: between their nearest neighbours"
 SHARED = "Share of true neighbours that both maps have"
 FEW = 12
 """An integer column with at most so many values among the first documents is a label, not a quantity."""
@@ -87,6 +88,8 @@ def colourings(project: Project, map: str) -> list[Colouring]:
     ]
     found.append(Colouring("length", "Length of the text", "ramp", TEXTS, "Characters of title and text"))
     found += [Colouring(name, title, "ramp", SPACE, told) for name, (_, title, told) in BY_ARRAY.items()]
+    if artifact.manifest.get("placed"):
+        found.append(Colouring("placed", "Placed later", "category", SPACE, PLACED))
     found.append(Colouring("duplicates", "Duplicates", "category", SPACE, DUPLICATES))
     found += [
         Colouring(DISAGREEMENT + name, f"Neighbours of another {name}", "ramp", SPACE, f"Share whose {name} differs")
@@ -116,7 +119,7 @@ def column_kind(project: Project, info: CorpusInfo, column: str) -> str:
 
 def is_constant(name: str) -> bool:
     """Whether a colouring's bytes never change for a map; judgments and scores do, and so do clusters' names."""
-    return name.startswith((COLUMN, DISAGREEMENT, AGREEMENT)) or name in (*BY_ARRAY, "duplicates", "length")
+    return name.startswith((COLUMN, DISAGREEMENT, AGREEMENT)) or name in (*BY_ARRAY, "duplicates", "length", "placed")
 
 
 def colouring(project: Project, map: str, name: str) -> tuple[bytes, Legend]:
@@ -152,6 +155,7 @@ def made(project: Project, artifact: Artifact, name: str) -> Made:
     simple: dict[str, Callable[[], Made]] = {
         "cluster": lambda: by_cluster(project, artifact.id, data),
         "duplicates": lambda: by_duplicates(data),
+        "placed": lambda: by_placing(data),
         "length": lambda: ramp(lengths(project, info), "Characters"),
     }
     if name in simple:
@@ -165,7 +169,7 @@ def made(project: Project, artifact: Artifact, name: str) -> Made:
         if by == "category":
             return disagreement(data, column_keys(project, info, rest), rest)
     if f"{kind}:" == JUDGMENTS:
-        return by_judgments(project, info, rest)
+        return by_judgments(project, artifact.id, rest)
     if f"{kind}:" == AGREEMENT:
         return overlap_bytes(project, artifact, find_map(project, rest))
     raise unknown_name("colouring", name[:80], [each.name for each in colourings(project, artifact.id)])
@@ -196,6 +200,12 @@ def by_duplicates(data: MapData) -> Made:
     return classes(numbers, ["Exact duplicates", "Near duplicates"], "Duplicates", "alone")
 
 
+def by_placing(data: MapData) -> Made:
+    """Placed into the map later, or (grey, so that those few are seen) laid out with it."""
+    numbers = np.where(data.placed, 0, -1)
+    return classes(numbers, ["Placed approximately"], "Placed later", "Laid out")
+
+
 def disagreement(data: MapData, keys: NDArray[np.int32], column: str) -> Made:
     return ramp(label_shares(data, keys).astype(np.float64), f"Neighbours of another {column}", (0.0, 1.0))
 
@@ -212,22 +222,19 @@ def lengths(project: Project, info: CorpusInfo) -> NDArray[np.float64]:
     return found
 
 
-def by_judgments(project: Project, info: CorpusInfo, query_set: str) -> Made:
+def by_judgments(project: Project, map: str, query_set: str) -> Made:
     """Relevant to some query of a set, a hard negative of some, judged not relevant, or not judged."""
-    known = query_sets.find(project.db, query_set)
-    if known.corpus != info.name:
-        raise NotFound(f"The query set “{query_set}” belongs to “{known.corpus}”.", f"This map shows “{info.name}”.")
+    known = set_of_map(project, map, query_set)
+    info = corpus_of(project, find_map(project, map))
     numbers = np.full(info.documents, -1, np.int64)
     query = (
         sa.select(table.c.ordinal, judgments.c.relevance, judgments.c.is_hard_negative)
         .join(table, (table.c.doc_id == judgments.c.doc_id) & (table.c.corpus_id == info.id))
-        .where(judgments.c.query_set_id == known.id)
+        .where(told_of(known))
     )
     with project.db.read() as connection:
         for rows in connection.execute(query).partitions(10_000):
             for ordinal, relevance, is_hard in rows:
-                if relevance is None and not is_hard:
-                    continue
                 # The strongest of what was said of it: relevant, then hard negative, then not relevant.
                 number = 0 if relevance and relevance > 0 else 1 if is_hard else 2
                 numbers[ordinal] = number if numbers[ordinal] < 0 else min(number, numbers[ordinal])

@@ -21,6 +21,8 @@ from workbench.types import Graph
 KIND = "map"
 GRAPH = "graph.json"
 """In a map's folder: metric, method and recall of the neighbours."""
+FRAME = "frame.json"
+"""In the folder of a map that was placed into another: the other's frame, so that old points stay where they were."""
 ORDER_SEED = 20260101
 """Seed of the wire's order: the same for every map, so that two maps of one corpus send their points in step."""
 
@@ -34,6 +36,7 @@ class MapInfo:
     `trustworthiness`, `continuity`: 0 … 1, over `k` neighbours. `reduction`: what was done to vectors that are not
     dense, else "".
     `exact`: whether the neighbours are FAISS's exact ones; `recall`: the measured share of them that were found.
+    `placed`: documents that were placed approximately, into the map `into` ("" where the layout is this map's own).
     `stale`: a sentence where the corpus or the embedding is no longer what the map shows, else "".
     """
 
@@ -57,6 +60,8 @@ class MapInfo:
     seconds: float
     bytes: int
     created_at: float
+    placed: int
+    into: str
     stale: str
     warnings: list[str]
     manifest: Mapping[str, Any]
@@ -94,7 +99,8 @@ class MapData:
         self.rows: NDArray[np.int64] = np.empty_like(self.order)
         self.rows[self.order] = np.arange(self.order.size)
         raw = self.layout()
-        self.frame = Frame.around(raw)
+        kept = folder / FRAME
+        self.frame = Frame(**json.loads(kept.read_text(encoding="utf-8"))) if kept.is_file() else Frame.around(raw)
         self.xy = self.frame.to_unit(raw)
 
     def __len__(self) -> int:
@@ -115,6 +121,12 @@ class MapData:
     def layout(self) -> Floats:
         """(n, 2) float32 as the layout was made, before it was brought into −1 … 1."""
         return np.array(self._array("xy"), np.float32)
+
+    @cached_property
+    def placed(self) -> NDArray[np.bool_]:
+        """(n,) which documents were placed by their neighbours, after the map had been made."""
+        here = (self._folder / "placed.npy").is_file()
+        return np.array(self._array("placed"), np.bool_) if here else np.zeros(len(self), np.bool_)
 
     def column(self, name: str) -> NDArray[Any]:
         """One of (n,) trust, continuity, clusters, occurrences, outlierness; memory-mapped."""
@@ -215,6 +227,8 @@ def map_info(project: Project, artifact: Artifact) -> MapInfo:
         seconds=found["seconds"]["total"],
         bytes=artifact.bytes,
         created_at=artifact.created_at,
+        placed=found.get("placed", {}).get("count", 0),
+        into=found.get("placed", {}).get("into", ""),
         stale=stale_sentence(project, artifact),
         warnings=list(found["warnings"]),
         manifest=found,
@@ -226,10 +240,11 @@ def stale_sentence(project: Project, artifact: Artifact) -> str:
     info = corpus_of(project, artifact)
     newest = corpora.find(project.db, info.name)
     if newest.version > info.version:
+        encoded = project.artifacts.list("embedding", corpus_id=newest.id, name=artifact.name)
         return (
             f"This map shows version {info.version} of “{info.name}”; version {newest.version} is there by now. "
-            "Encode the new version and make its map."
-        )
+            + ("" if encoded else f"Encode it with {artifact.name}; then make its map, or place what is new into this.")
+        ).strip()
     if project.artifacts.find(str(artifact.manifest["embedding"])) is None:
         return (
             f"The vectors this map was made of (“{artifact.name}”) were deleted: the picture and its neighbours stay, "

@@ -42,6 +42,7 @@ def card(project: Project, map: str, row: int) -> MapCard:
     names = {each.cluster: each.name for each in cluster_labels(project, map)}
     facts: list[tuple[str, Scalar]] = [("cluster", names[cluster])] if cluster in names else []
     facts += [(name, value) for name, value in document.metadata.items() if value not in (None, "")][:COLUMNS]
+    facts += [("place", "approximate")] if data.placed[ordinal] else []
     trust = float(data.column("trust")[ordinal])
     facts += [("trust", round(trust, 3))] if np.isfinite(trust) else []
     return MapCard(

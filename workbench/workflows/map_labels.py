@@ -70,6 +70,13 @@ def rename_cluster(project: Project, map: str, cluster: int, name: str) -> Clust
     return next(label for label in cluster_labels(project, map) if label.cluster == cluster)
 
 
+def carry_names(project: Project, old: str, new: str) -> None:
+    """Give a map the names that people wrote for the clusters of another with the same numbers."""
+    names = written_names(project, old)
+    if names:
+        save_view(project, PAGE, new, {"map": new, "names": {str(each): names[each] for each in sorted(names)}})
+
+
 def forget_labels(project: Project, map: str) -> None:
     """Remove the names that people wrote for a map."""
     for view in list_views(project, PAGE):

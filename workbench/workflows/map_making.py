@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,9 +58,9 @@ class Making:
         measures = self.timed("measures", lambda: self.measures(vectors, graph, xy, share(progress, 800, 900)))
         clusters = self.timed("clusters", lambda: self.clusters(vectors, graph, xy, share(progress, 900, STEPS)))
         save_array(self.draft.folder / "order.npy", wire_order(len(xy)))
-        # Its note goes first: without it, an attempt after a crash makes the vectors again.
-        (self.draft.folder / f"{REDUCED}.json").unlink(missing_ok=True)
-        shutil.rmtree(self.draft.folder / REDUCED, ignore_errors=True)
+        # Notes go first: without one, an attempt after a crash makes its vectors again.
+        for left in sorted(self.draft.folder.glob(f"{REDUCED}*"), key=lambda path: path.is_dir()):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         self.seconds["total"] = round(time.monotonic() - started, 3)
         manifest = {
             "encoder": self.embedding.name,
@@ -73,12 +73,17 @@ class Making:
             "reduction": reduction,
             "clusters": clusters,
             **measures,
+            **self.facts(),
             "seconds": self.seconds,
             "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
             "warnings": self.warnings,
         }
         progress(STEPS, STEPS)
         return self.draft.commit(manifest)
+
+    def facts(self) -> dict[str, Any]:
+        """What else the manifest says."""
+        return {}
 
     def timed(self, step: str, make: Callable[[], Any]) -> Any:
         started = time.monotonic()
@@ -88,10 +93,14 @@ class Making:
 
     def vectors(self, progress: Progress) -> tuple[DenseVectors, str]:
         """(dense vectors, what was done to get them; "" where they are the embedding's own)."""
-        opened = open_vectors(self.embedding)
+        return self.dense(self.embedding, REDUCED, progress)
+
+    def dense(self, embedding: Artifact, name: str, progress: Progress) -> tuple[DenseVectors, str]:
+        """The same of any embedding; what is reduced is kept in the draft under `name`, which begins with `REDUCED`."""
+        opened = open_vectors(embedding)
         if isinstance(opened, DenseVectors):
             return opened, ""
-        folder, note = self.draft.folder / REDUCED, self.draft.folder / f"{REDUCED}.json"
+        folder, note = self.draft.folder / name, self.draft.folder / f"{name}.json"
         if not note.is_file():
             if isinstance(opened, SparseVectors):
                 reduced = reductions.reduce_sparse(opened, REDUCED_DIM, self.spec.seed, progress)
@@ -108,8 +117,6 @@ class Making:
         return DenseVectors(folder), f"{told['told']}{kept}"
 
     def graph(self, vectors: DenseVectors, progress: Progress) -> Graph:
-        from workbench.neighbourhoods import neighbour_graph
-
         count, metric = len(vectors), metric_of(self.embedding)
         if metric == "dot" or not isinstance(open_vectors(self.embedding), DenseVectors):
             metric = "cosine"
@@ -118,7 +125,7 @@ class Making:
             self.warnings.append(f"There are {count:,} documents: each has {max(0, count - 1):,} neighbours at most.")
         note = self.draft.folder / GRAPH
         if not note.is_file():
-            found = neighbour_graph(vectors, self.spec.neighbors, metric, self.spec.seed, progress)
+            found = self.found(vectors, metric, progress)
             save_array(self.draft.folder / "neighbours.npy", found.indices)
             save_array(self.draft.folder / "distances.npy", found.distances)
             facts = {"metric": found.metric, "method": found.method, "recall": found.recall}
@@ -127,6 +134,12 @@ class Making:
         if facts["recall"] < 0.95:
             self.warnings.append(f"Of the true neighbours {facts['recall']:.1%} were found.")
         return Graph(self.load("neighbours"), self.load("distances"), facts["metric"], facts["method"], facts["recall"])
+
+    def found(self, vectors: DenseVectors, metric: str, progress: Progress) -> Graph:
+        """The neighbours, searched."""
+        from workbench.neighbourhoods import neighbour_graph
+
+        return neighbour_graph(vectors, self.spec.neighbors, metric, self.spec.seed, progress)
 
     def layout(self, vectors: DenseVectors, graph: Graph, progress: Progress) -> Floats:
         from workbench.projections import project
@@ -192,14 +205,15 @@ class Making:
 
         labels = find_clusters(vectors, xy, graph.metric, self.spec, share(progress, 0, 600))
         texts = self.texts(naming_sample(labels, self.spec.seed), share(progress, 600, STEPS))
-        sizes = np.bincount(labels[labels >= 0], minlength=int(labels.max(initial=-1)) + 1).tolist()
-        found = [
-            {"name": name, "size": size, "centre": centre}
-            for name, size, centre in zip(
-                name_clusters(labels, texts, WORDS), sizes, centres(labels, xy).tolist(), strict=True
-            )
-        ]
         save_array(self.draft.folder / "clusters.npy", labels)
+        return self.described(labels, name_clusters(labels, texts, WORDS), centres(labels, xy).tolist())
+
+    def described(self, labels: NDArray[np.int32], names: Sequence[str], spots: Sequence[Sequence[float]]) -> int:
+        """Write down the names, sizes and centres of clusters, by number; returns how many there are."""
+        sizes = np.bincount(labels[labels >= 0], minlength=len(names)).tolist()
+        found = [
+            {"name": name, "size": size, "centre": spot} for name, size, spot in zip(names, sizes, spots, strict=True)
+        ]
         write_durably(self.draft.folder / CLUSTERS, json.dumps({"clusters": found}, ensure_ascii=False).encode())
         return len(found)
 

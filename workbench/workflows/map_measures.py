@@ -3,12 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.artifacts import Artifact
+from workbench.checkpoints import loaded
 from workbench.errors import BadInput
 from workbench.project import Project
 from workbench.registry import unknown_name
 from workbench.workflows import problems
 from workbench.workflows.map_colours import column_keys
-from workbench.workflows.map_data import Floats, MapData, corpus_of, find_map, open_map
+from workbench.workflows.map_data import Floats, MapData, cache_key, corpus_of, find_map, open_map
 from workbench.workflows.problems import Problem
 
 NEAR = 0.95
@@ -47,12 +49,28 @@ def problem_names(project: Project, map: str) -> list[str]:
 def problem(project: Project, map: str, name: str, cosine: float = NEAR) -> Problem:
     """A list of problems of the documents on a map, the worst first. `cosine`: from where on near duplicates are near.
 
-    Raises `NotFound` on the map, or listing the names there are; `BadInput` on a cosine outside 0 … 1.
+    Neither a map nor its version of a corpus ever changes, so a list is made once in a process. Raises `NotFound` on
+    the map, or listing the names there are; `BadInput` on a cosine outside 0 … 1.
     """
     artifact = find_map(project, map)
-    data, info = open_map(artifact), corpus_of(project, artifact)
     if not 0 < cosine <= 1:
         raise BadInput(f"Near duplicates were asked for at a cosine of {cosine}.", "Choose one above 0, at most 1.")
+    key = cache_key("problem", artifact, f"{cosine:g} {name}")
+    return loaded().get(key, lambda: listed(project, artifact, name, cosine), size_of)
+
+
+def problem_counts(project: Project, map: str) -> dict[str, int]:
+    """How many documents each of the map's lists holds. The first time, every document is read. Raises `NotFound`."""
+    return {name: problem(project, map, name).count for name in problem_names(project, map)}
+
+
+def size_of(found: Problem) -> int:
+    return found.ordinals.nbytes + found.starts.nbytes + found.values.nbytes + 1024
+
+
+def listed(project: Project, artifact: Artifact, name: str, cosine: float) -> Problem:
+    """The list, made."""
+    data, info = open_map(artifact), corpus_of(project, artifact)
     kind, _, column = name.partition(":")
     if name == "exact-duplicates":
         return problems.exact_duplicates(project, info.label)
@@ -65,4 +83,4 @@ def problem(project: Project, map: str, name: str, cosine: float = NEAR) -> Prob
     if f"{kind}:" == LABELS and column in info.columns:
         shares = label_shares(data, column_keys(project, info, column))
         return problems.label_disagreement(np.asarray(shares, np.float64), column)
-    raise unknown_name("list of problems", name[:80], problem_names(project, map))
+    raise unknown_name("list of problems", name[:80], problem_names(project, artifact.id))

@@ -1,15 +1,12 @@
-"""Searching on a map: where a query would lie, where its hits and its judged documents are, how near everything is."""
+"""Searching on a map: where a query would lie, where its hits are, how near everything is."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import sqlalchemy as sa
 
-from workbench import corpora, query_sets
 from workbench.artifacts import Artifact
-from workbench.db import judgments
 from workbench.errors import BadInput, NotFound
 from workbench.hubness import all_scores
 from workbench.project import Project
@@ -62,20 +59,6 @@ class MapSearch:
     hits: list[MapHit]
     query: PlacedQuery | None
     told: str = ""
-
-
-@dataclass(frozen=True)
-class JudgedMarks:
-    """Rows of the documents that people judged for a query. `grades`: row → relevance of the positives.
-
-    `missing`: judged documents that the map's version of the corpus does not have.
-    """
-
-    positives: list[int] = field(default_factory=list)
-    negatives: list[int] = field(default_factory=list)
-    hard_negatives: list[int] = field(default_factory=list)
-    grades: Mapping[int, int] = field(default_factory=dict)
-    missing: int = 0
 
 
 def place_query(project: Project, map: str, query: Content) -> PlacedQuery:
@@ -165,34 +148,3 @@ def query_scores(project: Project, map: str, query: Content) -> tuple[Bytes, Leg
         (found,) = index.search(encoded.matrix, count, {}, None)
         scores[found.ordinals] = found.scores
     return ramp(scores, "Score for the query")
-
-
-def judged_marks(project: Project, map: str, query_set: str, query_id: str) -> JudgedMarks:
-    """The judged documents of a query: relevant ones, hard negatives, and those judged not relevant.
-
-    Of several label sets or annotators: relevant where anyone says so, with the highest grade; a hard negative where
-    anyone says so. Raises `NotFound`.
-    """
-    artifact = find_map(project, map)
-    data, info = open_map(artifact), corpus_of(project, artifact)
-    known = query_sets.find(project.db, query_set)
-    if known.corpus != info.name:
-        raise NotFound(f"The query set “{query_set}” belongs to “{known.corpus}”.", f"This map shows “{info.name}”.")
-    own = (judgments.c.query_set_id == known.id, judgments.c.query_id == query_id)
-    query = sa.select(judgments.c.doc_id, judgments.c.relevance, judgments.c.is_hard_negative).where(*own)
-    with project.db.read() as connection:
-        rows = connection.execute(query).all()
-    grades: dict[str, int] = {}
-    for doc_id, relevance, is_hard in rows:
-        # Neither a grade nor a hard negative: somebody put it off, which is no judgment.
-        if relevance is not None or is_hard:
-            grades[doc_id] = max(grades.get(doc_id, 0), relevance or 0)
-    hard = {row.doc_id for row in rows if row.is_hard_negative}
-    places = {key: int(data.rows[n]) for key, n in corpora.ordinals_of(project.db, info.id, grades).items()}
-    return JudgedMarks(
-        positives=sorted(row for key, row in places.items() if grades[key] > 0),
-        negatives=sorted(row for key, row in places.items() if grades[key] <= 0 and key not in hard),
-        hard_negatives=sorted(row for key, row in places.items() if key in hard),
-        grades={row: grades[key] for key, row in places.items() if grades[key] > 0},
-        missing=len(grades) - len(places),
-    )

@@ -28,6 +28,12 @@ from workbench.workflows.subsets import create_subset
 
 LIMIT = 1000
 """Documents of a list that ranks all of them (outliers, hubs): where it ends is arbitrary, so it is short."""
+FAR = 3.0
+"""Robust deviations from which a document is an outlier."""
+FEW = 5
+"""Outliers that are listed though none stands out."""
+MOST_SHARE = 10
+"""At most one document in so many is listed as an outlier."""
 NEAR = 0.95
 """Cosine from which two documents count as near duplicates."""
 _BLOCK = 50_000
@@ -85,7 +91,7 @@ def exact_duplicates(project: Project, corpus: str | int, progress: Progress = n
     Compared by the 128-bit content hashes of the database, which are read in blocks: some 50 bytes a document.
     """
     info = corpora.find(project.db, corpus)
-    hashes = _content_hashes(project, info, progress)
+    hashes = content_hashes(project, info, progress)
     order = np.lexsort((hashes[:, 1], hashes[:, 0]))
     new = (np.diff(hashes[order], axis=0) != 0).any(axis=1)
     group = np.empty(info.documents, dtype=np.int64)
@@ -123,14 +129,37 @@ def near_duplicates(groups: NDArray[np.integer[Any]], threshold: float | None) -
 
 
 def outliers(outlierness: Values, limit: int = LIMIT, what: str = "outlierness") -> Problem:
-    """The documents with the largest outlierness, (n,) values, in descending order; NaN is left out."""
+    """The documents whose outlierness, (n,) values, stands out; in descending order, NaN left out.
+
+    Above the median by more than `FAR` robust deviations, 1.4826 · median |x − median| (Hampel 1974), of ln x: the
+    values are ratios. At least the `FEW` largest, so that there is something to look at, and never more than a tenth
+    of the documents or `limit`.
+    """
+    given = np.asarray(outlierness, dtype=np.float64)
+    if given.ndim != 1:
+        raise BadInput("One number for each document is wanted.", "Make the map again.")
+    values = np.log(np.maximum(given[~np.isnan(given)], np.finfo(np.float32).tiny))
+    middle = float(np.median(values)) if values.size else 0.0
+    line = float(np.exp(middle + FAR * 1.4826 * float(np.median(np.abs(values - middle))))) if values.size else 0.0
+    most = min(limit, given.size // MOST_SHARE)
+    # Equal values are no outliers, though the line comes back from its logarithm a hair lower.
+    beyond = int(np.count_nonzero(given > line * (1 + 1e-6)))
+    count = min(most, max(FEW, beyond))
+    told = f"{beyond:,} lie beyond {line:.2f}, {FAR:g} robust deviations above the middle"
+    cut = (
+        "; the farthest are listed"
+        if beyond > count
+        else f"; the {count:,} farthest are listed"
+        if beyond < count
+        else ""
+    )
     return _ranked(
-        np.asarray(outlierness, dtype=np.float64),
-        limit,
+        given,
+        count,
         "outliers",
         "Outliers",
-        "Documents far from their nearest neighbours in the space of the encoder: odd ones, broken ones, or the only "
-        f"ones of their topic. The {limit:,} farthest at most are listed; there is no line between in and out.",
+        "Documents far from their nearest neighbours in the space of the encoder, against how far these lie from "
+        f"theirs: odd ones, broken ones, or the only ones of their topic. {told}{cut}.",
         what,
     )
 
@@ -230,7 +259,7 @@ def subset_from_problem(
     return create_subset(project, corpus, name, chosen, source)
 
 
-def _content_hashes(project: Project, info: CorpusInfo, progress: Progress) -> NDArray[np.uint64]:
+def content_hashes(project: Project, info: CorpusInfo, progress: Progress = no_progress) -> NDArray[np.uint64]:
     """(n, 2) uint64: the content hash of each document, read in blocks."""
     hashes = np.empty((info.documents, 2), dtype=np.uint64)
     for start in range(0, info.documents, _BLOCK):

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from workbench.errors import BadInput, WorkbenchError
+from workbench.errors import BadInput
+from workbench.exports.staged import staged
 
-Value = str | int | float | bool | list[str] | None
+Value = str | int | float | bool | list[str] | list[int] | list[float] | None
 Row = Sequence[Value]
 CSV_SAFETY = (
     "A text that begins with = + - @, a tab or a line end, also after spaces, has a single quote (') before it, so "
@@ -57,13 +58,14 @@ class JsonlWriter:
 
 
 class ParquetWriter:
-    """One row group a block; the columns' kinds become int64, float64, bool, string and list of string."""
+    """One row group a block; the columns' kinds become int64, float64, bool, string and lists of them."""
 
     def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         kinds = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_(), "tags": pa.list_(pa.string())}
+        kinds |= {"integers": pa.list_(pa.int64()), "numbers": pa.list_(pa.float64())}
         self._kinds = list(columns.values())
         self._schema = pa.schema([(name, kinds.get(kind, pa.string())) for name, kind in columns.items()])
         self._table = pa.Table.from_arrays
@@ -94,26 +96,17 @@ FORMATS: Mapping[str, type[CsvWriter | JsonlWriter | ParquetWriter]] = {
 def table_writer(path: Path, format: str, columns: Mapping[str, str]) -> Iterator[TableWriter]:
     """A writer of `path`, which is replaced when the block ends and untouched where it fails.
 
-    `columns`: name → integer, number, boolean, text or tags. Raises `BadInput` on the format, `WorkbenchError` where
-    the disk refuses.
+    `columns`: name → integer, number, boolean, text, tags (texts), integers or numbers. Raises `BadInput` on the
+    format, `WorkbenchError` where the disk refuses.
     """
     if format not in FORMATS:
         raise BadInput(f"Documents cannot be written as “{format[:40]}”.", f"Choose one of: {', '.join(FORMATS)}.")
-    aside = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        writer = FORMATS[format](aside, columns)
+    with staged(path.name) as files:
+        writer = FORMATS[format](files.aside(path), columns)
         try:
             yield writer
         finally:
             writer.close()
-        aside.replace(path)
-    except OSError as error:
-        raise WorkbenchError(
-            f"{path.name} could not be written: {error.strerror or error}.", "Make room, or choose another place."
-        ) from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def harmless(text: str) -> str:
@@ -127,5 +120,5 @@ def _cell(value: Value) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return harmless("; ".join(value))
+        return harmless("; ".join(map(str, value)))
     return harmless(value) if isinstance(value, str) else value

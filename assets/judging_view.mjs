@@ -32,9 +32,9 @@ export function paintRows(said, imported, on) {
       const chip = row.querySelector(".wb-said");
       const what = JUDGING[code]?.[1] || CHIPS[code] || code;
       if (chip) Object.assign(chip.dataset, { text: CHIPS[code] || code }), (chip.title = code ? `You: ${what}` : "");
+      for (const button of row.querySelectorAll(".wb-judge > [data-code]"))
+        if (button.dataset.code) button.setAttribute("aria-pressed", String(button.dataset.code === code));
     }
-    for (const button of row.querySelectorAll(".wb-judge > [data-code]"))
-      if (button.dataset.code) button.setAttribute("aria-pressed", String(button.dataset.code === code));
   }
   const isKnown = [...said.values()].some(isJudged) || imported.size > 0; // else the plain view stays calm
   for (const cell of document.querySelectorAll(".wb-unjudged")) {

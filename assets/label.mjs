@@ -108,6 +108,7 @@ function open(element, board, act) {
     find(".lb-asked").innerHTML = found.head;
     find(".lb-pool").innerHTML = found.cards;
     board.dataset.query = query;
+    guard.clear();
     take(found.said);
     const open = hand.cards().findIndex((card) => !said.get(card.dataset.doc));
     scrollTo({ top: 0 });
@@ -116,8 +117,7 @@ function open(element, board, act) {
     mark();
     if (ready) refresh();
     setTimeout(ahead, 60);
-    guard.later(400);
-    board.dispatchEvent(new CustomEvent("lb-shown", { detail: { query } }));
+    board.dataset.shown = 1 + Number(board.dataset.shown || 0);
   }
 
   const neighbour = (by) => {
@@ -295,7 +295,9 @@ function open(element, board, act) {
 
   function change(field) {
     const name = field.dataset.view;
-    view[name] = field.type === "checkbox" ? (field.checked ? field.dataset.on : "") : field.value.trim();
+    const value = field.type === "checkbox" ? (field.checked ? field.dataset.on : "") : field.value.trim();
+    if (value === view[name]) return;
+    view[name] = value;
     if (name === "set") {
       for (const own of ["q", "proposed", "also"]) view[own] = "";
       keepAddress();
@@ -353,7 +355,7 @@ function open(element, board, act) {
 
   function click(event) {
     if (!(event.target instanceof Element)) return;
-    const button = event.target.closest("button, [data-query], a[data-import]");
+    const button = event.target.closest("button, .lb-q");
     const card = event.target.closest(".lb-card");
     if (card && !event.target.closest("textarea, a")) {
       hand.focus(hand.place(card.dataset.doc), false);
@@ -377,7 +379,12 @@ function open(element, board, act) {
     else if (field.matches("[data-system]")) { view.systems = ticked("system"); keepAddress(); again(); }
     else if (field.matches("[data-proposed]")) { view.proposed = ticked("proposed"); keepAddress(); again(); }
     else if (field.matches(".lb-onward")) store.set("wb.label.onward", field.checked ? "" : "off");
-    else if (field.matches(".lb-annotator")) { store.set("wb.annotator", field.value.trim()); again(); loadQueue(); loadProgress(); }
+    else if (field.matches(".lb-annotator") && field.value.trim() !== store.get("wb.annotator")) {
+      store.set("wb.annotator", field.value.trim());
+      again();
+      loadQueue();
+      loadProgress();
+    }
   }
 
   const back = () => { if (document.visibilityState === "visible") refresh(); };

@@ -10,6 +10,13 @@ export function makeGuard(hand, { said, ask, on }) {
     timer = setTimeout(look, ms);
   }
 
+  // Other cards: what is known and asked is of those before.
+  function clear() {
+    reasons = {};
+    asked += 1;
+    later(400);
+  }
+
   async function look() {
     const docs = hand.cards().map((card) => card.dataset.doc).filter((doc) => !(said(doc)?.relevance > 0));
     if (!on() || !docs.length) { reasons = {}; return hand.cards().forEach(paint); }
@@ -30,12 +37,12 @@ export function makeGuard(hand, { said, ask, on }) {
     if (!given.length) return;
     const word = document.createElement("b"), text = document.createElement("span"), button = document.createElement("button");
     word.textContent = negative ? "Really a negative?" : "May be relevant:";
-    text.textContent = given.map((one) => one.told).join("; ");
+    text.textContent = text.title = given.map((one) => one.told).join("; ");
     button.className = "btn small";
     button.dataset.say = "r";
     button.append("make it a positive ", Object.assign(document.createElement("kbd"), { textContent: "p" }));
     box.append(word, text, button);
   }
 
-  return { later, paint, stop: () => clearTimeout(timer) };
+  return { clear, later, paint, stop: () => clearTimeout(timer) };
 }

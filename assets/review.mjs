@@ -5,7 +5,7 @@ import { makeOutbox } from "./label_outbox.mjs";
 
 const TYPING = "input, textarea, select, [contenteditable]:not([contenteditable=false]), [role=listbox], [role=combobox]";
 const BOUNCE = 150;   // ms: the same key again sooner is one press
-const VIEW = ["labels", "proposed", "state", "scale", "start"];
+const VIEW = ["labels", "proposed", "state", "scale", "others", "start"];
 const WORDS = { skipped: "rejected", unrateable: "unrateable", later: "put off" };
 
 export function mount(element, { watch }) {
@@ -187,8 +187,12 @@ function open(board) {
   function more() {
     if (outbox.waiting()) { onward = true; return; }
     const shown = cards(), gone = view.state && view.state !== "open" ? 0 : shown.filter((card) => decides(said(card))).length;
-    const start = Number(view.start || 0) + shown.length - gone;
-    view.start = start && start < facts.found - gone ? String(start) : "";
+    const start = Number(view.start || 0) + shown.length - gone, further = start < facts.found - gone;
+    if (!further && shown.some((card) => !decides(said(card)))) {
+      focus(shown.findIndex((card) => !decides(said(card))));
+      return tell("That is all there is.", "What was passed over stays open.", "good");
+    }
+    view.start = start && further ? String(start) : "";
     keepAddress();
     scrollTo({ top: 0 });
     load();
@@ -257,7 +261,7 @@ function open(board) {
       here.searchParams.set("set", field.value);
       return location.assign(here);
     }
-    view[field.dataset.view] = field.value;
+    view[field.dataset.view] = field.type === "checkbox" ? (field.checked ? "0" : "") : field.value;
     again();
   }
 

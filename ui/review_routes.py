@@ -1,6 +1,7 @@
 """The addresses of the Review page: the cards or tables of one part, and writes that carry more than a judgment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -42,16 +43,17 @@ def suspects(project: Project, view: ReviewView) -> dict[str, Any]:
         return facts(no_search(), 0, 0, 0, 0, "")
     found, cards = review.suspect_cards(project, view.by, view.start, SHOWN)
     report = found.report
-    note = (
-        f"{report.found:,} of {report.checked:,} negatives have a reason; searched {ago(report.created_at)} with "
-        f"{', '.join(report.encoders) or 'no encoder'}{' and ' + report.reranker if report.reranker else ''}."
-    )
-    note += f" {several(report.settled, 'negative')} decided before." if report.settled else ""
-    note += f" {several(report.without_positives, 'query/queries')} without a positive." * bool(
-        report.without_positives
-    )
-    note += " Judgments changed since: search again to doubt the new ones." if found.outdated else ""
-    markup = cards_html(cards, view.part, frame_of(project, view)) if cards else all_decided(found.total)
+    judges = [*report.encoders, *([report.reranker] if report.reranker else [])]
+    parts = [
+        "judgments changed since: search again" * found.outdated,
+        f"{report.found:,} of {report.checked:,} negatives have a reason",
+        ago(report.created_at),
+        ", ".join(judges),
+        f"{several(report.settled, 'negative')} decided before" * bool(report.settled),
+        f"{several(report.without_positives, 'query/queries')} without a positive" * bool(report.without_positives),
+    ]
+    note = " · ".join(filter(None, parts))
+    markup = cards_html(told(cards, view), view.part, frame_of(project, view)) if cards else all_decided(found.total)
     return facts(markup, len(cards), len(found.suspects), found.decided, found.total, note)
 
 
@@ -65,7 +67,7 @@ def proposals(project: Project, view: ReviewView) -> dict[str, Any]:
     note = f"{counts.accepted:,} accepted, {counts.rejected:,} rejected, {counts.relabelled:,} relabelled"
     note += f"; {counts.by_anyone:,} reviewed by anyone." if counts.by_anyone != counts.by_me else "."
     empty = all_decided(counts.total) if view.state == "open" else f"<p class='rv-wait'>Nothing is {view.state}.</p>"
-    markup = cards_html(cards, view.part, frame_of(project, view)) if cards else empty
+    markup = cards_html(told(cards, view), view.part, frame_of(project, view)) if cards else empty
     return facts(markup, len(cards), found.found, counts.by_me, counts.total, note)
 
 
@@ -97,6 +99,15 @@ def agreement(project: Project, view: ReviewView) -> dict[str, Any]:
 MAKERS = MappingProxyType(
     {"suspects": suspects, "proposals": proposals, "disagreements": disagreements, "agreement": agreement}
 )
+
+
+def told(cards: Sequence[review.Card], view: ReviewView) -> list[review.Card]:
+    """The cards, for a blind review without what others said and the warnings that come of it."""
+    if view.others:
+        return list(cards)
+    return [
+        replace(card, opinions=(), reasons=[each for each in card.reasons if each.name != "judged"]) for card in cards
+    ]
 
 
 def facts(markup: str, shown: int, found: int, done: int, total: int, note: str) -> dict[str, Any]:

@@ -42,6 +42,10 @@ class QuerySetInfo:
 
 def listed(db: Database, corpus: str | None = None) -> list[QuerySetInfo]:
     """The query sets (of the corpus with this name), by name."""
+    return _infos(db) if corpus is None else _infos(db, corpora_table.c.name == corpus)
+
+
+def _infos(db: Database, *chosen: Any) -> list[QuerySetInfo]:
     counts = [
         sa.select(total).where(table.c.query_set_id == query_sets.c.id).scalar_subquery().label(name)
         for table, total, name in (
@@ -62,21 +66,19 @@ def listed(db: Database, corpus: str | None = None) -> list[QuerySetInfo]:
             query_sets.c.report,
         )
         .join(corpora_table, corpora_table.c.id == query_sets.c.corpus_id)
-        .where(query_sets.c.created_at != _UNFINISHED)
+        .where(query_sets.c.created_at != _UNFINISHED, *chosen)
         .order_by(query_sets.c.name)
     )
-    if corpus is not None:
-        query = query.where(corpora_table.c.name == corpus)
     with db.read() as connection:
         return [QuerySetInfo(**row._mapping) for row in connection.execute(query)]
 
 
 def find(db: Database, name: str) -> QuerySetInfo:
     """The query set called `name`. Raises `NotFound` listing the choices."""
-    known = {info.name: info for info in listed(db)}
-    if name not in known:
-        raise unknown_name("query set", name, known)
-    return known[name]
+    found = _infos(db, query_sets.c.name == name)
+    if not found:
+        raise unknown_name("query set", name, [info.name for info in listed(db)])
+    return found[0]
 
 
 def page(db: Database, query_set_id: int, offset: int, limit: int) -> list[Query]:

@@ -23,6 +23,8 @@ ASSETS = {
     "label_guard.mjs": "text/javascript",
     "label_hand.mjs": "text/javascript",
     "label_outbox.mjs": "text/javascript",
+    "mine.css": "text/css",
+    "mine.mjs": "text/javascript",
     "review.css": "text/css",
     "review.mjs": "text/javascript",
     "judging.css": "text/css",

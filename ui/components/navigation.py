@@ -22,6 +22,7 @@ PAGES = MappingProxyType(
         "/index": "Index",
         "/search": "Search",
         "/map": "Map",
+        "/mine": "Mine",
         "/label": "Label",
         "/review": "Review",
         "/blind": "Blind",

@@ -19,6 +19,10 @@ STATES = (
     ("all", "all"),
 )
 WHICH = (("open", "open"), ("all", "decided ones too"))
+UNDO = (
+    "<button class='btn small' data-step='undo' title='Take your last decision here back (Ctrl+Z)'>"
+    "Undo <kbd>Ctrl Z</kbd></button>"
+)
 SCALES = (("grades", "grades 0 to 3"), ("relevant", "relevant or not"))
 
 
@@ -42,8 +46,7 @@ def board_html(place: Place, view: ReviewView, sets: Sequence[str], labels: Labe
         f"data-config='{escape(json.dumps(config))}'>"
         f"<div class='row rv-bar'>{select('set', 'query set', [(name, name) for name in sets], view.by.query_set)}"
         f"{choices(view, labels)}<label class='pick'>reviewing as<input class='rv-annotator' maxlength='60' "
-        "placeholder='me'></label><span class='spring'></span><button class='btn small' data-step='undo' "
-        "title='Take your last decision here back (Ctrl+Z)'>Undo <kbd>Ctrl Z</kbd></button>"
+        f"placeholder='me'></label>{others_html(view)}<span class='spring'></span>{UNDO * (view.part != 'agreement')}"
         "<button class='btn small' data-open='help' title='All keys (?)'>Keys <kbd>?</kbd></button></div>"
         f"<nav class='rv-tabs' role='tablist'>{tabs}</nav><div class='rv-head'><b class='rv-done'></b>"
         "<span class='meter'><i></i></span><span class='rv-note dim'></span><span class='spring'></span>"
@@ -53,6 +56,15 @@ def board_html(place: Place, view: ReviewView, sets: Sequence[str], labels: Labe
         f"<div class='rv-more' hidden><button class='btn' data-more>Show the next <kbd>n</kbd></button></div>"
         f"{help_html(view.part)}</div>"
     )
+
+
+def others_html(view: ReviewView) -> str:
+    """The switch of a blind review; a disagreement is nothing without what others said."""
+    if view.part not in ("suspects", "proposals"):
+        return ""
+    ticked = "" if view.others else " checked"
+    title = "Hide what others and the imported qrels say, and the warnings that come of it"
+    return f"<label class='wb-check' title='{title}'><input type='checkbox' data-view='others'{ticked}> blind</label>"
 
 
 def link(place: Place, view: ReviewView, part: str) -> str:

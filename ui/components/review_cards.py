@@ -67,7 +67,8 @@ def card_html(card: Card, part: str, frame: Frame) -> str:
     if part == "disagreements":
         sides = seen_html("Document", card.own, frame, "document")
     elif card.positive is not None:
-        nearest = "Its nearest positive" if part == "suspects" or card.reasons else "The query's best positive"
+        about = any(reason.positive == card.positive.document.doc_id for reason in card.reasons)
+        nearest = "Its nearest positive" if part == "suspects" or about else "The query’s best positive"
         sides += seen_html(nearest, card.positive, frame, "positive")
     else:
         sides += "<section class='rv-side rv-none'><h4>No positive</h4><p class='dim'>Nobody judged a document of this "
@@ -121,7 +122,7 @@ def mined_html(values: Mapping[str, Any]) -> str:
     rules = values.get("rules")
     told = ", ".join(map(str, rules)) if isinstance(rules, list) else ""
     title = f" title='{escape(clip(told, 300))}'" if told else ""
-    return f"<span class='rv-mined'{title}>✨ {escape(clip(', '.join(facts), 120))}</span>" if facts else ""
+    return f"<span class='rv-mined'{title}>mined: {escape(clip(', '.join(facts), 120))}</span>" if facts else ""
 
 
 def keys_html(part: str) -> str:

@@ -24,9 +24,10 @@ def agreement_html(found: Agreement, texts: Mapping[str, str]) -> str:
     if not found.units:
         return nobody_html(found)
     return (
-        f"<div class='rv-tables'>{overall_html(found)}{people_html(found)}{queries_html(found, texts)}"
-        f"<section class='panel'><header><h3>What the figures mean</h3></header><dl class='facts-list body rv-meaning'>"
+        f"<div class='rv-tables'>{overall_html(found)}<div>{people_html(found)}"
+        "<section class='panel'><header><h3>What the figures mean</h3></header><dl class='facts-list body rv-meaning'>"
         f"{''.join(f'<dt>{name}</dt><dd>{what}</dd>' for name, what in MEANING)}</dl></section></div>"
+        f"{queries_html(found, texts)}</div>"
     )
 
 

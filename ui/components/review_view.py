@@ -22,7 +22,10 @@ SHOWN = 30
 
 @dataclass(frozen=True)
 class ReviewView:
-    """`by`: the annotator with the query set and the label set of people. `start`: the first card's place."""
+    """`by`: the annotator with the query set and the label set of people. `start`: the first card's place.
+
+    `others`: show what other annotators say; off, so that a review is blind to them.
+    """
 
     part: str
     by: Judge
@@ -30,6 +33,7 @@ class ReviewView:
     state: str = "open"
     scale: str = "grades"
     start: int = 0
+    others: bool = True
 
 
 def read_review_view(values: Mapping[str, str]) -> ReviewView:
@@ -47,4 +51,5 @@ def read_review_view(values: Mapping[str, str]) -> ReviewView:
         state,
         values.get("scale") or "grades",
         int(start) if start.isdecimal() and len(start) < 10 else 0,
+        values.get("others") != "0",
     )

@@ -1,5 +1,6 @@
 """Review: likely false negatives, proposed negatives, disagreements of annotators, and how much they agree."""
 
+import secrets
 from typing import Any
 
 import gradio as gr
@@ -56,18 +57,20 @@ def build(context: Context) -> None:
         if action == "resolve":
             done = review.resolve_all(project, view.by)
             tell(f"{done.stored:,} final labels made; {done.disputed:,} disputed, {done.single:,} judged by one only.")
-            # A number that differs makes the markup another one, so that the browser reads the part again.
-            return show(page(context, place) + f"<i hidden data-try='{done.stored}-{done.already}'></i>"), gr.skip()
+            return again(context, place), gr.skip()
         raise BadInput(f"There is no action “{action[:40]}” on this page.")
 
     def found(request: gr.Request) -> dict[str, Any]:
-        return show(
-            page(context, context.place(request)) + f"<i hidden data-try='{len(context.jobs.list(limit=50))}'></i>"
-        )
+        return again(context, context.place(request))
 
     on_load(load, region)
     on(region.act, act, None, [region, jobs])
     on(jobs.done, found, None, region)
+
+
+def again(context: Context, place: Place) -> dict[str, Any]:
+    """The update that lets the browser read the part again: a mark that differs makes the markup another one."""
+    return show(f"{page(context, place)}<i hidden data-try='{secrets.token_hex(4)}'></i>")
 
 
 def page(context: Context, place: Place) -> str:

@@ -90,6 +90,14 @@ class Index(ABC):
         """The search settings that have a meaning here, with their defaults."""
         return {}
 
+    def scored(self, queries: Queries, settings: Mapping[str, Any] = NO_SETTINGS) -> NDArray[np.int64] | None:
+        """(q,) how many documents (or their codes) each query is compared with; None where the index cannot say."""
+        return None
+
+    def calibration(self) -> NDArray[np.float32] | None:
+        """(2, d): the lowest value and the width that 8-bit codes of each dimension were trained to hold; else None."""
+        return None
+
     def search(
         self, queries: Queries, k: int, settings: Mapping[str, Any] = NO_SETTINGS, allowed: Selection = None
     ) -> list[Ranking]:

@@ -4,13 +4,24 @@ After BiDR (Xiao et al. 2022, arXiv 2201.05409): a light representation of every
 one is read for the candidates only. Its sparse embeddings are trained; here they are codes of the stored vectors.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, dense_only, indexed_vectors, read_notes
+from workbench.indices.base import (
+    NO_SETTINGS,
+    Index,
+    Indexed,
+    Knobs,
+    Queries,
+    Selection,
+    dense_only,
+    indexed_vectors,
+    read_notes,
+)
 from workbench.indices.binary import BINARY, BinaryIndex
 from workbench.indices.faiss_index import FaissIndex
 from workbench.indices.verifying import exact_scores
@@ -89,10 +100,21 @@ class BiGranularIndex(Index):
     def knobs(self) -> Knobs:
         return {**self._codes.knobs(), "k_factor": FACTOR}
 
+    def scored(self, queries: Queries, settings: Mapping[str, Any] = NO_SETTINGS) -> NDArray[np.int64] | None:
+        """By their codes; k · `k_factor` of them are then scored again."""
+        return self._codes.scored(queries, self._own(self._settings(settings)))
+
+    def calibration(self) -> NDArray[np.float32] | None:
+        return self._codes.calibration()
+
+    def _own(self, knobs: Knobs) -> Knobs:
+        """Those of the settings that the codes know."""
+        return {name: value for name, value in knobs.items() if name in self._codes.knobs()}
+
     def _search(self, queries: Queries, k: int, knobs: Knobs, allowed: Selection) -> list[Ranking]:
         wanted = np.ascontiguousarray(queries, dtype=np.float32)
-        own = {name: value for name, value in knobs.items() if name in self._codes.knobs()}
-        candidates = self._codes.search(wanted, int(np.ceil(k * float(knobs["k_factor"]))), own, allowed)
+        fetched = int(np.ceil(k * float(knobs["k_factor"])))
+        candidates = self._codes.search(wanted, fetched, self._own(knobs), allowed)
         return [self._verified(row, each.ordinals, k) for row, each in zip(wanted, candidates, strict=True)]
 
     def _verified(self, query: NDArray[np.float32], ordinals: NDArray[np.int64], k: int) -> Ranking:

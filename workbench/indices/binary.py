@@ -1,5 +1,6 @@
 """One bit a dimension: the sign. 32 times smaller than float32; the order is coarse, so it is best verified."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import BadInput
-from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, dense_only, read_notes
+from workbench.indices.base import NO_SETTINGS, Index, Indexed, Knobs, Queries, Selection, dense_only, read_notes
 from workbench.scoring import top_k
 from workbench.specs import IndexSpec
 from workbench.types import Progress, Ranking, no_progress
@@ -77,6 +78,10 @@ class BinaryIndex(Index):
     @property
     def size_bytes(self) -> int:
         return int(self._words.nbytes)
+
+    def scored(self, queries: Queries, settings: Mapping[str, Any] = NO_SETTINGS) -> NDArray[np.int64] | None:
+        """All of them."""
+        return np.full(int(queries.shape[0]), len(self), np.int64)
 
     def _search(self, queries: Queries, k: int, knobs: Knobs, allowed: Selection) -> list[Ranking]:
         kept = None if allowed is None else np.flatnonzero(allowed)

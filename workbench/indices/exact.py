@@ -1,11 +1,23 @@
 """Exact search over the stored vectors themselves: nothing to build."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, dense_only, indexed_vectors, read_notes
+from workbench.indices.base import (
+    NO_SETTINGS,
+    Index,
+    Indexed,
+    Knobs,
+    Queries,
+    Selection,
+    dense_only,
+    indexed_vectors,
+    read_notes,
+)
 from workbench.indices.scan import ArrayRows, Rows, Scanner, UnitRows
 from workbench.scoring import normalize_rows
 from workbench.specs import IndexSpec
@@ -72,6 +84,10 @@ class ExactIndex(Index):
     def size_bytes(self) -> int:
         width = 4 if self._cached else self._vectors.dtype.itemsize
         return len(self) * self.dim * width
+
+    def scored(self, queries: Queries, settings: Mapping[str, Any] = NO_SETTINGS) -> NDArray[np.int64] | None:
+        """All of them."""
+        return np.full(int(queries.shape[0]), len(self), np.int64)
 
     def _search(self, queries: Queries, k: int, knobs: Knobs, allowed: Selection) -> list[Ranking]:
         wanted = np.ascontiguousarray(queries, dtype=np.float32)

@@ -1,5 +1,6 @@
 """Every FAISS index, named by its factory string."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -8,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import BadInput, WorkbenchError
-from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, read_notes
+from workbench.indices.base import NO_SETTINGS, Index, Indexed, Knobs, Queries, Selection, read_notes
 from workbench.indices.factories import check_factory, make_index, parse, search_settings, training_size
+from workbench.indices.faiss_costs import code_ranges, scored_documents
 from workbench.indices.faiss_search import ranking, search_allowed, search_one
 from workbench.indices.scan import ArrayRows, Scanner
 from workbench.scoring import normalize_rows
@@ -106,6 +108,16 @@ class FaissIndex(Index):
 
     def knobs(self) -> Knobs:
         return search_settings(self._notes["factory"])
+
+    def scored(self, queries: Queries, settings: Mapping[str, Any] = NO_SETTINGS) -> NDArray[np.int64] | None:
+        """IVF: the sizes of the lists that are looked into. HNSW: FAISS's own count of comparisons. Else all."""
+        wanted = np.ascontiguousarray(queries, dtype=np.float32)
+        if self._notes["metric"] == "cosine":
+            wanted = normalize_rows(wanted)
+        return scored_documents(self._index, wanted, self._settings(settings))
+
+    def calibration(self) -> NDArray[np.float32] | None:
+        return code_ranges(self._index)
 
     def _search(self, queries: Queries, k: int, knobs: Knobs, allowed: Selection) -> list[Ranking]:
         wanted = np.ascontiguousarray(queries, dtype=np.float32)

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from workbench.errors import BadInput
-from workbench.indices.base import Index, Indexed, Knobs, Queries, Selection, Takes, indexed_vectors, read_notes
+from workbench.indices.base import (
+    NO_SETTINGS,
+    Index,
+    Indexed,
+    Knobs,
+    Queries,
+    Selection,
+    Takes,
+    indexed_vectors,
+    read_notes,
+)
 from workbench.indices.hybrid import HybridQueries, HybridVectors, check_hi2, sizes
 from workbench.indices.verifying import exact_scores
 from workbench.scoring import normalize_rows, top_k
@@ -133,6 +143,12 @@ class Hi2Index(Index):
 
     def knobs(self) -> Knobs:
         return {"nprobe": max(1, int(np.sqrt(self._notes["clusters"])))}
+
+    def scored(self, queries: Queries, settings: Mapping[str, Any] = NO_SETTINGS) -> NDArray[np.int64] | None:
+        """The size of each query's union of lists."""
+        if not isinstance(queries, HybridQueries):
+            raise TypeError(f"hybrid queries are wanted, not {type(queries).__name__}")
+        return np.array([len(each.ordinals) for each in self.candidates(queries, settings)], np.int64)
 
     def candidates(self, queries: HybridQueries, settings: Mapping[str, Any] | None = None) -> list[Candidates]:
         """Per query, what its lists hold: len(ordinals) / len(index) is the share of documents that are scored."""

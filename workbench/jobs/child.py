@@ -83,7 +83,8 @@ def run(order: dict[str, Any], store: JobStore) -> None:
     except Exception as error:
         message, hint = explain(error, reference=f"{id}.{attempt}")
         logging.exception("Job %s.%s failed", id, attempt)
-        finish("failed", error=message, hint=hint)
+        details = error.details if isinstance(error, WorkbenchError) else {}
+        finish("failed", error=message, hint=hint, result=details or None)
 
 
 def work(order: dict[str, Any], reporter: Reporter) -> dict[str, Any]:

@@ -5,6 +5,7 @@ counts: (anchor, document, label), (anchor, documents, labels), (anchor, positiv
 query, document and relevance, as `csv` exports do. Qrels (TREC, BEIR) hold ids only.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ _TARGETS = ("label", "labels", "score", "scores")
 _QUERY_IDS = ("query_id", "query-id", "qid")
 _DOC_IDS = ("doc_id", "corpus-id", "corpus_id", "docid", "doc-id")
 _GRADES = ("relevance", "score", "label", "grade")
+_IMAGES = re.compile(r"(^|_)images?($|_)")
 _READERS: dict[str, type[RecordReader]] = {
     ".jsonl": JsonlReader, ".ndjson": JsonlReader, ".json": JsonlReader, ".parquet": ParquetReader,
     ".pq": ParquetReader, ".csv": CsvReader,
@@ -37,7 +39,8 @@ class _Unfit(Exception):
 class TrainingReader:
     """One training file. `format` is the one named, else the one its columns show.
 
-    `at` is the line of the row that came out last. Raises `BadInput` where the file as a whole cannot be read or is of
+    `at` is the line of the row that came out last. Images are not read: `images` counts those that the rows so far
+    name, in the columns `image_columns`. Raises `BadInput` where the file as a whole cannot be read or is of
     no known format.
     """
 
@@ -45,11 +48,13 @@ class TrainingReader:
         if format and format not in FORMATS:
             raise BadInput(f"There is no training format “{format[:40]}”.", f"Choose one of: {', '.join(FORMATS)}.")
         self.path = path
-        self.at = 0
+        self.at = self.images = 0
         reader = None if path.is_dir() or format == "trec" else _READERS.get(path.suffix.lower())
         self._records = None if reader is None else reader(path, ImportSpec())
         self.format = format or ("trec" if self._records is None else _guess(self._records))
         self._parse = self._parser()
+        names = [] if self._records is None else self._records.names
+        self.image_columns = [name for name in names if _IMAGES.search(name.lower())]
 
     def read(self) -> Iterator[TrainingGroup | SkippedRow]:
         """The rows in order; one that is not sound comes out as skipped, with its line and the reason."""
@@ -64,9 +69,12 @@ class TrainingReader:
                 yield record
                 continue
             try:
-                yield self._parse(record)
+                group = self._parse(record)
             except _Unfit as error:
                 yield SkippedRow(self.where, str(error))
+                continue
+            self.images += sum([_named(record.get(name)) for name in self.image_columns])
+            yield group
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -209,6 +217,11 @@ def _flat(record: Record) -> TrainingGroup:
     words = _text(text, "text") if text else ""
     query = _query(record.get("query"), _first(record, _QUERY_IDS))
     return _group(query, [TrainingDocument(_id(doc_id), words, value, hard and value <= 0, score)])
+
+
+def _named(value: Any) -> int:
+    """How many images a cell names."""
+    return sum(map(bool, value)) if isinstance(value, list) else int(bool(value))
 
 
 def _first(record: Mapping[str, Any], names: tuple[str, ...]) -> Any:

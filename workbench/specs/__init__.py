@@ -16,6 +16,7 @@ from workbench.specs.encoders import (
 )
 from workbench.specs.exports import ExportSpec, LabelChoice
 from workbench.specs.jobs import NO_COLUMN, EncodeSpec, ImportSpec, IndexSpec
+from workbench.specs.labs import IndexLabSpec, Trial, read_trials
 from workbench.specs.maps import MapSpec
 from workbench.specs.mining import MiningSpec
 from workbench.specs.pipeline import FusionSpec, PipelineSpec, RerankSpec, RetrieverSpec
@@ -44,6 +45,7 @@ __all__ = [
     "ImageSpec",
     "ImageTextSpec",
     "ImportSpec",
+    "IndexLabSpec",
     "IndexSpec",
     "LLMRerankerSpec",
     "LabelChoice",
@@ -59,10 +61,12 @@ __all__ = [
     "RetrieverSpec",
     "SparseSpec",
     "Spec",
+    "Trial",
     "canonical_json",
     "check_limits",
     "encoder_spec",
     "fingerprint",
     "knob",
+    "read_trials",
     "reranker_spec",
 ]

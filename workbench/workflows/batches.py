@@ -175,7 +175,8 @@ class BatchPipeline:
                 stage, told = reranked(asked, ranking, self.spec.reranker, self.labels[:-1], clock)
                 self._warn(told)
                 ranking = stage.ranking
-            rankings.append(Ranking(ranking.ordinals[: self.k], ranking.scores[: self.k]))
+            cut = len(ranking) > self.k
+            rankings.append(Ranking(ranking.ordinals[: self.k], ranking.scores[: self.k]) if cut else ranking)
         for each in self.retrievers:
             self._warn(each.warnings)
         return rankings

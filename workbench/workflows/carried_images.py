@@ -62,17 +62,26 @@ class NoImages(CarriedImages):
         return None
 
 
+class ShownImages(CarriedImages):
+    """Names them as a copy would, and copies none."""
+
+    def _copy(self, source: Path, target: Path) -> None:
+        pass
+
+
 @contextmanager
-def carried_images(project: Project, path: Path, how: str, *, in_folder: bool) -> Iterator[CarriedImages]:
+def carried_images(
+    project: Project, path: Path, how: str, *, in_folder: bool, dry: bool = False
+) -> Iterator[CarriedImages]:
     """Images for an export to `path`: "none", "reference" (where the project keeps them) or "copy".
 
     Copies go to `images/` in a folder of files, to `<name>.images/` beside a file; names are hashes of contents, so one
-    that is there already is the same. Where the block fails, what was copied is removed. Raises `WorkbenchError` where
+    that is there already is the same; `dry` names them without copying. Where the block fails, what was copied is removed. Raises `WorkbenchError` where
     the disk refuses.
     """
     base = path if in_folder else path.parent
     folder = path / "images" if in_folder else path.with_name(f"{path.stem}.images")
-    kind = NoImages if how == "none" else CarriedImages
+    kind = NoImages if how == "none" else ShownImages if dry else CarriedImages
     images = kind(project.media.resolve(), base.resolve(), folder.resolve() if how == "copy" else None)
     try:
         yield images

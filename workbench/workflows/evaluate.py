@@ -5,7 +5,7 @@ nothing counts 0. Beside every figure stands the share of its first k documents 
 rest could make of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -222,18 +222,15 @@ def per_query(evaluation: Evaluation, a: str, b: str, measure: str) -> PerQuery:
 
 
 def pareto(points: Sequence[Point]) -> list[bool]:
-    """Whether each point is on the front: no other is at least as good in everything known of both, and better in one.
-
-    A cost that is not known of one of two points does not decide between them.
-    """
+    """Whether each point is on the front: no other is as good in everything that is known of it, and better in one."""
     return [not any(_dominates(other, point) for other in points if other is not point) for point in points]
 
 
-def _dominates(one: Point, other: Point) -> bool:
-    pairs: Mapping[str, tuple[float | None, float | None]] = {
-        "quality": (-one.quality, -other.quality),
-        "milliseconds": (one.milliseconds, other.milliseconds),
-        "bytes": (one.bytes, other.bytes),
-    }
-    known = [(a, b) for a, b in pairs.values() if a is not None and b is not None]
-    return all(a <= b for a, b in known) and any(a < b for a, b in known)
+def _dominates(other: Point, point: Point) -> bool:
+    """A point of which less is known does not beat one of which more is."""
+    costs = [(other.milliseconds, point.milliseconds), (other.bytes, point.bytes)]
+    pairs = [(-other.quality, -point.quality), *((theirs, ours) for theirs, ours in costs if ours is not None)]
+    if any(theirs is None for theirs, _ in pairs):
+        return False
+    known = [(theirs, ours) for theirs, ours in pairs if theirs is not None]
+    return all(theirs <= ours for theirs, ours in known) and any(theirs < ours for theirs, ours in known)

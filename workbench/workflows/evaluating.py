@@ -102,7 +102,7 @@ class Judgments:
         self.names = [name for name, kind in known.items() if (kind != "proposed" if names is None else name in names)]
         self._rules = Rules({name: known[name] for name in self.names}, options.prefer)
         self.key = fingerprint(FORMAT, self._state(), options.to_dict(), dict(self._rules.kinds), self.info.queries)
-        self._qrels: dict[int, tuple[Qrels, list[str]]] = {}
+        self._qrels: dict[tuple[int, tuple[str, ...]], Qrels] = {}
 
     def _state(self) -> list[Any]:
         """What changes whenever a judgment does: counts, sums and times of each label set."""
@@ -200,6 +200,12 @@ class Judgments:
 
     def qrels(self, corpus: CorpusInfo, unknown: Sequence[str]) -> Qrels:
         """As measures take them; documents that the corpus lacks get the numbers that the run gives them, or own."""
+        key = (corpus.id, tuple(unknown))
+        if key not in self._qrels:
+            self._qrels[key] = self._numbered(corpus, unknown)
+        return self._qrels[key]
+
+    def _numbered(self, corpus: CorpusInfo, unknown: Sequence[str]) -> Qrels:
         numbers = self._known(corpus)
         others = {doc_id: -2 - n for n, doc_id in enumerate(unknown)}
         found = [

@@ -12,7 +12,7 @@ from workbench import corpora, label_sets, query_sets
 from workbench.corpora import CorpusInfo
 from workbench.errors import BadInput
 from workbench.exports import EXPORTS, open_export
-from workbench.exports.base import Written
+from workbench.exports.base import Export, Written
 from workbench.label_sets import PEOPLE, LabelSetInfo
 from workbench.project import Project
 from workbench.query_sets import QRELS, QuerySetInfo
@@ -34,7 +34,8 @@ class LabelReport:
     """What was written: `rows` of `path`, made of `queries`; `left_out`: reason → queries without a row.
 
     `undecided` pairs (people disagree evenly) and `unknown` documents are not in it; `stale` judgments, of an earlier
-    text of their document, are.
+    text of their document, are, and so are `outranking` negatives, which scored higher than a positive of their query.
+    `bytes`: of the files, without images.
     """
 
     path: str
@@ -47,7 +48,9 @@ class LabelReport:
     undecided: int = 0
     unknown: int = 0
     stale: int = 0
+    outranking: int = 0
     images: int = 0
+    bytes: int = 0
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
 
@@ -73,6 +76,59 @@ def export_labels(
     is written.
     """
     started = time.monotonic()
+    plan = planned(project, query_set, format, out, choice, spec)
+    info, corpus, path, export = plan.info, plan.corpus, plan.path, plan.export
+    found = Findings()
+    with carried_images(project, path, choice.images, in_folder=not export.suffixes) as images:
+        groups = _told(training_groups(project, plan.wanted(images.placed), found), info, progress)
+        written = export.write(path, groups, documents_of(project, corpus, images.placed))
+    report = LabelReport(
+        path=str(path),
+        manifest=str(path.with_name(path.name + MANIFEST)),
+        rows=written.rows,
+        queries=written.groups,
+        label_sets=[each.name for each in plan.chosen],
+        short=written.short,
+        left_out=written.left_out,
+        undecided=found.undecided.count,
+        unknown=found.unknown.count,
+        stale=found.stale.count,
+        outranking=found.outranking.count,
+        images=images.count,
+        bytes=sum(Path(each).stat().st_size for each in written.files),
+        seconds=round(time.monotonic() - started, 3),
+        warnings=_warnings(written, found),
+    )
+    told: dict[str, Any] = {"format": format, "query_set": info.name, "label_sets": [asdict(each) for each in plan.chosen]}
+    told |= {"choice": choice.to_dict(), "settings": export.spec.to_dict(), "prompts": plan.prompts}
+    told |= {name: value for name, value in asdict(report).items() if name not in _NOT_IN_MANIFEST}
+    told |= {"files": [Path(each).name for each in written.files], "made_with": _tools()}
+    write_manifest(path, corpus, told)
+    return report
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an export would read and write, checked. `prompts`: as an encoder applied them, with its name."""
+
+    info: QuerySetInfo
+    corpus: CorpusInfo
+    chosen: list[LabelSetInfo]
+    prefer: tuple[str, ...]
+    prompts: dict[str, str]
+    export: Export
+    path: Path
+
+    def wanted(self, placed: Placed) -> Wanted:
+        """What the groups are made of; `placed` names the images."""
+        rules = Rules({each.name: each.kind for each in self.chosen}, self.prefer)
+        return Wanted(self.info, self.corpus, rules, self.export.needs_text, placed)
+
+
+def planned(
+    project: Project, query_set: str, format: str, out: Path | None, choice: LabelChoice, spec: ExportSpec
+) -> Plan:
+    """Raises as `export_labels` does for what can be seen before a judgment is read."""
     info = query_sets.find(project.db, query_set)
     corpus = corpora.find(project.db, info.corpus)
     chosen = _chosen(project, info, choice)
@@ -83,33 +139,7 @@ def export_labels(
     export = open_export(format, spec, images=choice.images != "none")
     path = out if out is not None else project.exports / f"{info.name}-{format}{''.join(export.suffixes[:1])}"
     export.check(path)
-    found = Findings()
-    with carried_images(project, path, choice.images, in_folder=not export.suffixes) as images:
-        rules = Rules({each.name: each.kind for each in chosen}, choice.prefer)
-        wanted = Wanted(info, corpus, rules, export.needs_text, images.placed)
-        groups = _told(training_groups(project, wanted, found), info, progress)
-        written = export.write(path, groups, _documents(project, corpus, images.placed))
-    report = LabelReport(
-        path=str(path),
-        manifest=str(path.with_name(path.name + MANIFEST)),
-        rows=written.rows,
-        queries=written.groups,
-        label_sets=[each.name for each in chosen],
-        short=written.short,
-        left_out=written.left_out,
-        undecided=found.undecided.count,
-        unknown=found.unknown.count,
-        stale=found.stale.count,
-        images=images.count,
-        seconds=round(time.monotonic() - started, 3),
-        warnings=_warnings(written, found),
-    )
-    told: dict[str, Any] = {"format": format, "query_set": info.name, "label_sets": [asdict(each) for each in chosen]}
-    told |= {"choice": choice.to_dict(), "settings": spec.to_dict(), "prompts": prompts}
-    told |= {name: value for name, value in asdict(report).items() if name not in _NOT_IN_MANIFEST}
-    told |= {"files": [Path(each).name for each in written.files], "made_with": _tools()}
-    write_manifest(path, corpus, told)
-    return report
+    return Plan(info, corpus, chosen, choice.prefer, prompts, export, path)
 
 
 _NOT_IN_MANIFEST = ("path", "manifest", "label_sets", "seconds")
@@ -128,6 +158,7 @@ def _warnings(written: Written, found: Findings) -> list[str]:
         (found.undecided, "pairs are left out because people disagree evenly"),
         (found.unknown, "judgments are left out because the corpus has no such document"),
         (found.stale, "judgments were given of an earlier text of their document"),
+        (found.outranking, "negatives scored higher than a positive of their query, and may be positives"),
     ):
         if pairs.count:
             some = ", ".join(f"{pair.query_id} / {pair.doc_id}" for pair in pairs.pairs)
@@ -135,6 +166,11 @@ def _warnings(written: Written, found: Findings) -> list[str]:
     if found.settled:
         said.append(f"{found.settled:,} documents gave way to the same text in a preferred label set.")
     return said
+
+
+def is_usual(info: LabelSetInfo) -> bool:
+    """Whether a label set is exported where none is named."""
+    return info.name in (QRELS, PEOPLE) or info.kind in ("imported", "final")
 
 
 def _chosen(project: Project, info: QuerySetInfo, choice: LabelChoice) -> list[LabelSetInfo]:
@@ -146,7 +182,7 @@ def _chosen(project: Project, info: QuerySetInfo, choice: LabelChoice) -> list[L
     if choice.label_sets:
         found = [known[name] for name in dict.fromkeys(choice.label_sets)]
     else:
-        found = [each for each in known.values() if each.name in (QRELS, PEOPLE) or each.kind in ("imported", "final")]
+        found = [each for each in known.values() if is_usual(each)]
     for each in found:
         if each.spec.get("unfinished"):
             raise BadInput(f"The import of “{each.name}” has not ended.", "Wait for it, or start it again.")
@@ -183,7 +219,8 @@ def _told(groups: Iterator[TrainingGroup], info: QuerySetInfo, progress: Progres
         yield group
 
 
-def _documents(project: Project, corpus: CorpusInfo, placed: Placed) -> Iterator[Document]:
+def documents_of(project: Project, corpus: CorpusInfo, placed: Placed) -> Iterator[Document]:
+    """The documents of a corpus in order, their images as `placed` names them."""
     for start in range(0, corpus.documents, BLOCK):
         for each in corpora.documents(project.db, corpus.id, range(start, min(start + BLOCK, corpus.documents))):
             yield replace(each, image=placed(each.image))

@@ -116,20 +116,46 @@ def columns_of(info: CorpusInfo, tagged: bool) -> list[tuple[str, str, str]]:
 
 
 def list_exports(project: Project, limit: int = 10) -> list[tuple[str, int, float]]:
-    """(name, bytes, Unix seconds) of the files in the project's `exports/`, the newest first, without manifests."""
-    found = [path for path in project.exports.iterdir() if path.is_file() and not path.name.startswith(".")]
-    told = [(path.name, path.stat()) for path in found if not path.name.endswith(MANIFEST)]
-    newest = sorted(told, key=lambda each: (-each[1].st_mtime, each[0]))[:limit]
-    return [(name, stat.st_size, stat.st_mtime) for name, stat in newest]
+    """(name, bytes, Unix seconds) of what lies in the project's `exports/`, the newest first, without manifests.
+
+    Files, and folders with a manifest, as a BEIR export is one; their bytes are those the manifest tells, without
+    images.
+    """
+    known = _exported(project)
+    told = [(path.name, path, path.stat().st_mtime) for path in known.values() if not path.name.endswith(MANIFEST)]
+    told = [each for each in told if each[1].is_file() or each[0] + MANIFEST in known]
+    newest = sorted(told, key=lambda each: (-each[2], each[0]))[:limit]
+    return [(name, _size(path), moment) for name, path, moment in newest]
 
 
 def find_export(project: Project, name: str) -> Path:
-    """A file of the project's `exports/` by its name. Raises `NotFound`; nothing else of the disk can be named."""
-    folder = project.exports
-    known = {path.name: path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
-    if name not in known or known[name].is_symlink():
+    """A file or folder of the project's `exports/` by its name.
+
+    Raises `NotFound`; nothing else of the disk can be named.
+    """
+    known = _exported(project)
+    if name not in known:
         raise NotFound(f"There is no export called “{name[:80]}”.", "Export it again.")
     return known[name]
+
+
+def read_manifest(project: Project, name: str) -> dict[str, Any]:
+    """The manifest of an export. Raises `NotFound` where it has none."""
+    found: dict[str, Any] = json.loads(find_export(project, name + MANIFEST).read_bytes())
+    return found
+
+
+def _exported(project: Project) -> dict[str, Path]:
+    """Name → file or folder in the project's `exports/`; links lead elsewhere and do not count."""
+    found = (path for path in project.exports.iterdir() if not path.name.startswith(".") and not path.is_symlink())
+    return {path.name: path for path in found if path.is_file() or path.is_dir()}
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    told = json.loads(path.with_name(path.name + MANIFEST).read_bytes())
+    return int(told.get("bytes", 0))
 
 
 def _blocks(project: Project, info: CorpusInfo, mask: Mask) -> Iterator[list[Document]]:

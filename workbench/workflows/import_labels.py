@@ -28,7 +28,10 @@ IMPORTED = "imported"
 
 @dataclass(frozen=True)
 class LabelImport:
-    """What an import did: `documents` of `corpus` are judged; `contradictions` pairs were positive and negative."""
+    """What an import did: `documents` of `corpus` are judged; `contradictions` pairs were positive and negative.
+
+    `images`: how many the file names; they are not read.
+    """
 
     query_set: str
     corpus: str
@@ -38,6 +41,7 @@ class LabelImport:
     judgments: int
     documents: int
     contradictions: int = 0
+    images: int = 0
     skipped: int = 0
     warnings: list[str] = field(default_factory=list)
     skipped_rows: list[SkippedRow] = field(default_factory=list)
@@ -214,6 +218,7 @@ class _Import:
             judgments=stored.judgments,
             documents=len(set(doc_ids)),
             contradictions=len(gathered.contradictions),
+            images=self.reader.images,
             skipped=self.skips.count,
             warnings=self._warnings(gathered),
             skipped_rows=self.skips.rows,
@@ -239,6 +244,10 @@ class _Import:
                         f"{some(gathered.conflicts)}.")  # fmt: skip
         if gathered.other_texts:
             said.append(f"{gathered.other_texts:,} rows have another text for their query id; the first was kept.")
+        if self.reader.images:
+            columns = ", ".join(f"“{name}”" for name in self.reader.image_columns)
+            said.append(f"{self.reader.images:,} images in {columns} were not read: queries and documents are known by "
+                        "their ids and texts alone.")  # fmt: skip
         return said
 
     def _spec(self, report: LabelImport) -> dict[str, Any]:

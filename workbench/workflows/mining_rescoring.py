@@ -31,7 +31,7 @@ def rescore(
     The other candidates leave. What an earlier attempt finished stays.
     Raises `BadInput` where more are asked for than were kept, and what `reranking.rerank` raises.
     """
-    depth = min(spec.rerank_depth or base.check(_unscored(spec)), int(base.manifest["documents"]))
+    depth = depth_of(base, spec)
     if depth > base.depth:
         raise BadInput(
             f"{depth} candidates a query were to be scored again, and {base.depth} are kept.",
@@ -52,6 +52,11 @@ def rescore(
     kept = {key: value for key, value in base.manifest.items() if key not in ("id", "kind", "name", "spec", "inputs")}
     warnings = list(dict.fromkeys([*base.manifest["warnings"], *scorer.warnings]))
     return draft.commit(kept | {"reranker": spec.reranker, "depth": depth, "warnings": warnings})
+
+
+def depth_of(base: CandidateSet, spec: MiningSpec) -> int:
+    """How many candidates of each query are scored again."""
+    return min(spec.rerank_depth or base.check(_unscored(spec)), int(base.manifest["documents"]))
 
 
 def _told(progress: Progress, start: int, total: int, row: int) -> None:

@@ -166,7 +166,9 @@ def query_encoder(embedding: Artifact) -> QueryEncoder:
 
 def vectors_of(embedding: Artifact) -> AnyVectors:
     """The mapped vectors of an embedding; opening many shards takes longer than reading one of them."""
-    return loaded().get(("vectors", embedding.name, embedding.id), lambda: open_vectors(embedding), lambda _: 0)
+    # The folder too: the same embedding may lie in two projects, one of which is deleted.
+    key = ("vectors", embedding.name, embedding.id, str(embedding.folder))
+    return loaded().get(key, lambda: open_vectors(embedding), lambda _: 0)
 
 
 def exact_index(embedding: Artifact) -> "Index":
@@ -176,7 +178,8 @@ def exact_index(embedding: Artifact) -> "Index":
         kind: type[Index] = INDICES.load(MAXSIM if embedding.manifest["output"] == "multi" else "exact")
         return kind.build(vectors_of(embedding), exact_spec(embedding))
 
-    return loaded().get(("exact index", embedding.name, embedding.id), load, lambda index: index.size_bytes)
+    key = ("exact index", embedding.name, embedding.id, str(embedding.folder))
+    return loaded().get(key, load, lambda index: index.size_bytes)
 
 
 def _built_index(artifact: Artifact, embedding: Artifact) -> "Index":

@@ -117,7 +117,8 @@ def proposal_cards(
         about = next((reason.positive for reason in given if reason.positive), best.get(pair.query_id, ""))
         card = shown.card(pair, about)
         if card is not None:
-            cards.append(replace(card, reasons=given, provenance=row.provenance))
+            opinions = [each for each in card.opinions if each.label_set != proposed]
+            cards.append(replace(card, reasons=given, provenance=row.provenance, opinions=opinions))
     return found, cards
 
 

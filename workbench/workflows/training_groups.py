@@ -1,6 +1,6 @@
 """The judgments of a query set, settled, as groups of texts: streamed query after query, troubles counted."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -32,15 +32,23 @@ class Listed:
 
 
 class Contradicted(BadInput):
-    """Pairs that are both positive and negative; `pairs` holds the first `LISTED` of `count`."""
+    """Pairs that are both positive and negative; `pairs` holds the first `LISTED` of `count`.
 
-    def __init__(self, found: Listed) -> None:
+    `alike`: of a pair whose two sides are documents of the same text, their ids. `details`: "contradictions", their
+    number, and "pairs", for each of the first [query id, [document ids]].
+    """
+
+    def __init__(self, found: Listed, alike: Mapping[Pair, Sequence[str]]) -> None:
         some = ", ".join(f"{pair.query_id} / {pair.doc_id}" for pair in found.pairs)
         more = f" and {found.count - len(found.pairs):,} more" if found.count > len(found.pairs) else ""
         are = "1 pair is" if found.count == 1 else f"{found.count:,} pairs are"
         super().__init__(
             f"{are} both positive and negative, by label set or by text: {some}{more}. Nothing was written.",
             "Judge them again, choose fewer label sets, or say which label set to prefer.",
+            {
+                "contradictions": found.count,
+                "pairs": [[pair.query_id, list(alike.get(pair, [pair.doc_id]))] for pair in found.pairs],
+            },
         )
         self.pairs, self.count = found.pairs, found.count
 
@@ -50,12 +58,16 @@ class Findings:
     """What was met on the way. `undecided`: people disagree evenly. `unknown`: documents the corpus does not have.
 
     `stale`: judgments of an earlier text of their document. `settled`: documents that gave way to the same text.
+    `outranking`: negatives that scored higher than a positive of their query. `alike`: of each listed contradiction by
+    text the documents.
     """
 
     contradictions: Listed = field(default_factory=Listed)
     undecided: Listed = field(default_factory=Listed)
     unknown: Listed = field(default_factory=Listed)
     stale: Listed = field(default_factory=Listed)
+    outranking: Listed = field(default_factory=Listed)
+    alike: dict[Pair, list[str]] = field(default_factory=dict)
     settled: int = 0
 
 
@@ -63,7 +75,8 @@ class Findings:
 class Wanted:
     """What the groups are made of; `with_texts` off: ids and grades only, and documents need not exist.
 
-    `placed` turns a stored image into the path that is written.
+    `placed` turns a stored image into the path that is written. `hasty`: stop at the first contradiction instead of
+    counting all of them.
     """
 
     queries: QuerySetInfo
@@ -71,6 +84,7 @@ class Wanted:
     rules: Rules
     with_texts: bool = True
     placed: Placed = lambda image: None
+    hasty: bool = False
 
 
 def training_groups(project: Project, wanted: Wanted, found: Findings) -> Iterator[TrainingGroup]:
@@ -83,10 +97,12 @@ def training_groups(project: Project, wanted: Wanted, found: Findings) -> Iterat
     said = judged(project.db, wanted.queries.id, list(wanted.rules.kinds), corpus_id)
     for _, of_query in groupby(said, attrgetter("query_id")):
         group = _group(_settled(of_query, wanted, found), wanted, found)
+        if found.contradictions.count and wanted.hasty:
+            break
         if group is not None and not found.contradictions.count:
             yield group
     if found.contradictions.count:
-        raise Contradicted(found.contradictions)
+        raise Contradicted(found.contradictions, found.alike)
 
 
 def _settled(of_query: Iterable[Judged], wanted: Wanted, found: Findings) -> list[Judged]:
@@ -127,11 +143,24 @@ def _group(values: list[Judged], wanted: Wanted, found: Findings) -> TrainingGro
     if len(positives) == 1 and positives[0].score is None and noted is not None:
         # The lowest score of a query's positives, which its miner noted, is that of its only one.
         positives[0] = positives[0]._replace(score=noted)
+    _note_outranking(values, positives, found)
     positives.sort(key=lambda each: -each.relevance)
     negatives.sort(key=lambda each: (not each.is_hard_negative, -_or_lowest(each.score)))
     first = values[0]
     query = Query(first.query_id, first.query, wanted.placed(first.query_image))
     return TrainingGroup(query, tuple(positives), tuple(negatives))
+
+
+def _note_outranking(values: list[Judged], positives: list[TrainingDocument], found: Findings) -> None:
+    """Note each negative whose score is above that of a positive: the lowest its miner noted, else the lowest here."""
+    scores = [each.score for each in positives if each.score is not None]
+    lowest = min(scores) if scores else None
+    for value in values:
+        if value.score is None or is_positive(value):
+            continue
+        bar = lowest if value.positive_score is None else value.positive_score
+        if bar is not None and value.score > bar:
+            found.outranking.add(Pair(value.query_id, value.doc_id))
 
 
 def content(value: Judged) -> str:
@@ -155,7 +184,11 @@ def _one_side(values: list[Judged], wanted: Wanted, found: Findings) -> list[Jud
         best = min(order.get(value.label_set, len(order)) for value in same)
         sides = {is_positive(value) for value in same if order.get(value.label_set, len(order)) == best}
         if len(sides) > 1:
-            found.contradictions.add(Pair(same[0].query_id, " = ".join(value.doc_id for value in same)))
+            ids = [value.doc_id for value in same]
+            pair = Pair(same[0].query_id, " = ".join(ids))
+            found.contradictions.add(pair)
+            if found.contradictions.count <= LISTED:
+                found.alike[pair] = ids
         else:
             dropped |= {value.doc_id for value in same if is_positive(value) not in sides}
     found.settled += len(dropped)

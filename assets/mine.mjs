@@ -1,0 +1,90 @@
+// The Mine page's charts: the margin line is dragged, or moved by arrow keys; Python counts and redraws.
+// .mi-hists[data-kind][data-margin] holds .mi-hist[data-low][data-high][data-median] with .mi-line and .mi-cut;
+// .mi-chart[data-last] of the sweep holds .mi-now. Where the line stands while Python has not answered yet is ours.
+
+const WAIT = 60; // ms between two counts while dragging
+
+export function mount(element, { watch, slide }) {
+  let held = null, dragging = null, timer = 0, sent = 0;
+
+  const box = () => element.querySelector(".mi-hists");
+  const kind = () => box()?.dataset.kind || "relative";
+  const numbers = (figure) => ["low", "high", "median"].map((name) => Number(figure.dataset[name]));
+  const unit = (figure) => (kind() === "relative" ? Math.abs(numbers(figure)[2]) || 1 : 1);
+  const told = (margin) => `${kind() === "relative" ? `${Number((100 * margin).toPrecision(4))} %` : Number(margin.toPrecision(6))} below the positive`;
+
+  function place(margin) {
+    for (const figure of element.querySelectorAll(".mi-hist")) {
+      const line = figure.querySelector(".mi-line");
+      if (!line) continue;
+      const [low, high, median] = numbers(figure);
+      const at = Math.min(100, Math.max(0, (100 * (median - margin * unit(figure) - low)) / (high - low)));
+      line.style.left = figure.querySelector(".mi-cut").style.left = `${at}%`;
+      line.setAttribute("aria-valuenow", margin);
+      line.setAttribute("aria-valuetext", told(margin));
+      line.querySelector("span").textContent = told(margin);
+      figure.toggleAttribute("data-set", true);
+    }
+    const now = element.querySelector(".mi-now"), last = Number(element.querySelector(".mi-chart")?.dataset.last);
+    if (now && last) { now.hidden = false; now.style.left = `${100 * Math.min(1, margin / last)}%`; }
+  }
+
+  const round = (margin) => (kind() === "relative" ? Math.round(margin * 1000) / 1000 : Number(margin.toPrecision(3)));
+
+  function move(margin, now = false) {
+    held = Math.max(0, round(margin));
+    place(held);
+    clearTimeout(timer);
+    // While the line moves: at most one count every WAIT, and always the last.
+    const wait = now ? 0 : Math.max(0, WAIT - (performance.now() - sent));
+    timer = setTimeout(() => { sent = performance.now(); slide({ value: String(held) }); }, wait);
+  }
+
+  function marginAt(figure, x) {
+    const [low, high, median] = numbers(figure);
+    const area = figure.querySelector(".mi-plot").getBoundingClientRect();
+    const score = low + ((high - low) * (x - area.left)) / area.width;
+    return (median - Math.max(low, Math.min(score, high))) / unit(figure);
+  }
+
+  element.addEventListener("pointerdown", (event) => {
+    const line = event.target.closest(".mi-line");
+    if (!line || event.button) return;
+    event.preventDefault();
+    line.focus({ preventScroll: true });
+    line.setPointerCapture(event.pointerId);
+    dragging = line.closest(".mi-hist");
+  });
+  element.addEventListener("pointermove", (event) => { if (dragging) move(marginAt(dragging, event.clientX)); });
+  for (const name of ["pointerup", "pointercancel"]) {
+    element.addEventListener(name, () => { if (dragging) { dragging = null; if (held !== null) move(held, true); } });
+  }
+  element.addEventListener("keydown", (event) => {
+    const line = event.target.closest?.(".mi-line");
+    const way = { ArrowLeft: 1, ArrowDown: 1, ArrowRight: -1, ArrowUp: -1 }[event.key];
+    if (!line || !way || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const figure = line.closest(".mi-hist"), [low, high] = numbers(figure);
+    const step = kind() === "relative" ? 0.01 : (high - low) / 100;
+    const now = held ?? Number(box().dataset.margin || 0);
+    move(now + way * step * (event.shiftKey ? 5 : 1));
+  });
+
+  function redrawn() {
+    const drawn = box();
+    if (held !== null && drawn) {
+      if (!dragging && Number(drawn.dataset.margin) === held && drawn.dataset.margin !== "") held = null;
+      else place(held);
+    }
+    const address = element.querySelector("[data-address]")?.dataset.address;
+    if (address?.startsWith("/mine?") && !dragging) {
+      const theme = new URLSearchParams(location.search).get("__theme");
+      history.replaceState(history.state, "", address + (theme ? `&__theme=${encodeURIComponent(theme)}` : ""));
+    }
+  }
+  // Another choice than the line's ends its hold: what Python says then counts.
+  element.addEventListener("click", (event) => { if (event.target.closest("[data-do]")) held = null; });
+  watch("markup", redrawn);
+  redrawn();
+  element.dataset.mounted = "1";
+}

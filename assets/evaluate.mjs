@@ -6,7 +6,7 @@ const OWN = "/evaluate";
 export function mount(element, { watch, act }) {
   const table = () => document.querySelector("#evaluate .ev");
   const details = () => document.querySelector("#evaluate-details .live");
-  const isTable = element.id === "evaluate";
+  const isTable = Boolean(element.closest("#evaluate"));
   let asked = "";
 
   function open(to, push = true) {

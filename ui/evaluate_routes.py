@@ -1,12 +1,16 @@
-"""The addresses of what the Evaluate page hands out: tables, the report, a run as a TREC file; always as attachments."""
+"""The addresses of what the Evaluate page hands out: tables, the report, a run as a TREC file; always as "
+"attachments."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 
 from ui.components.evaluate_board import named, shown_of
 from ui.components.evaluate_table import Shown
@@ -16,13 +20,13 @@ from ui.headers import NOT_KEPT
 from ui.session import Context, Place
 from workbench.errors import NotFound, WorkbenchError
 from workbench.project import Project
-from workbench.workflows import report
-from workbench.workflows import running
-from workbench.workflows.evaluate import Comparison
+from workbench.workflows import report, running
+from workbench.workflows.evaluate import Comparison, Evaluation
 from workbench.workflows.evaluated import Comparisons
 
 TITLE = 200
 QUESTION = 2000
+BYTES = "application/octet-stream"
 Maker = Callable[[Project, Shown, list[Comparison]], str]
 
 
@@ -41,7 +45,7 @@ def add_evaluations(router: APIRouter, context: Context) -> None:
     def sent(project: str, request: Request, make: Maker, name: str, suffix: str) -> Response:
         try:
             text = made(project, request, make)
-        except Exception as error:  # noqa: BLE001 — explain() logs what is not the person's to mend
+        except Exception as error:
             raise refused(error) from error
         return attachment(text, f"{name}-{request.query_params.get('set', '')[:60]}{suffix}")
 
@@ -67,7 +71,11 @@ def add_evaluations(router: APIRouter, context: Context) -> None:
     @router.get("/evaluating/{project}/queries.csv")
     def queries(project: str, request: Request) -> Response:
         return sent(
-            project, request, lambda opened, shown, _: report.queries_csv(opened, evaluation_of(shown)), "queries", ".csv"
+            project,
+            request,
+            lambda opened, shown, _: report.queries_csv(opened, evaluation_of(shown)),
+            "queries",
+            ".csv",
         )
 
     @router.get("/evaluating/{project}/evaluation.json")
@@ -79,18 +87,22 @@ def add_evaluations(router: APIRouter, context: Context) -> None:
 
     @router.get("/evaluating/{project}/run/{number}.trec")
     def trec(project: str, number: int) -> Response:
+        folder = tempfile.mkdtemp(prefix="wb-run-")
+        path = Path(folder, "run.trec")
         try:
             opened = context.project(project)
-            run = running.get_run(opened, number)
-            with tempfile.TemporaryDirectory(prefix="wb-run-") as folder:
-                path = Path(folder, "run.trec")
-                running.export_run(opened, number, path)
-                return attachment(path.read_bytes(), f"{run.name}.trec")
-        except (WorkbenchError, OverflowError) as error:
+            name = running.get_run(opened, number).name
+            running.export_run(opened, number, path)
+        except Exception as error:
+            shutil.rmtree(folder, ignore_errors=True)
             raise refused(error) from error
+        # A file, sent as it is read: a run may be larger than the memory.
+        gone = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+        headers = {**NOT_KEPT, "Content-Disposition": disposition(f"{name}.trec")}
+        return FileResponse(path, media_type=BYTES, headers=headers, background=gone)
 
 
-def evaluation_of(shown: Shown) -> "report.Evaluation":
+def evaluation_of(shown: Shown) -> Evaluation:
     """The evaluation of what is shown. Raises `NotFound` where there are no runs."""
     if shown.evaluation is None:
         raise NotFound("There is no run to export.")
@@ -110,8 +122,10 @@ def refused(error: Exception) -> HTTPException:
     return HTTPException(status, f"{message} {hint}".strip())
 
 
-def attachment(content: str | bytes, name: str) -> Response:
+def attachment(text: str, name: str) -> Response:
     """Bytes to keep, never a page to show: the file holds a corpus's text."""
-    named_ = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-    headers = {**NOT_KEPT, "Content-Disposition": named_}
-    return Response(content, media_type="application/octet-stream", headers=headers)
+    return Response(text, media_type=BYTES, headers={**NOT_KEPT, "Content-Disposition": disposition(name)})
+
+
+def disposition(name: str) -> str:
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"

@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse
 
 from ui.components.assets import ASSETS, FOLDER, Size
 from ui.components.thumbnails import BadImage, Thumbnails
+from ui.evaluate_routes import add_evaluations
 from ui.exports import add_exports
 from ui.headers import IMAGE_POLICY, KEPT, NOT_KEPT
 from ui.judging_routes import add_judging
@@ -45,6 +46,7 @@ def build_router(context: Context) -> APIRouter:
     add_reviewing(router, context)
     add_judging(router, context)
     add_spaces(router, context)
+    add_evaluations(router, context)
 
     # Not /assets: there Gradio serves its own files.
     @router.get("/wb-assets/{name}")

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli import Asking, Call, guarded, run_job, search_answer, with_json_first
+from workbench.lab_commands import lab_index
 from workbench.label_commands import export, import_labels
 from workbench.mining_command import mine
 from workbench.review_commands import agreement, guard
@@ -300,6 +301,7 @@ app.command()(run)
 app.command()(import_run)
 app.command()(evaluate)
 app.command()(mine)
+app.command()(lab_index)
 app.command()(export)
 app.command()(import_labels)
 app.command()(guard)

@@ -97,7 +97,7 @@ def ensure(connection: Connection, query_set_id: int, name: str, kind: Kind) -> 
 
 
 def amend(db: Database, query_set_id: int, name: str, changes: Mapping[str, Any]) -> None:
-    """Add to the spec of people's label set `name`, started where it is not there. Raises `BadInput` on another kind."""
+    """Add to the spec of people's label set `name`, made if not there. Raises `BadInput` on another kind."""
     own = (table.c.query_set_id == query_set_id, table.c.name == name)
     with db.write() as connection:
         ensure(connection, query_set_id, name, "person")

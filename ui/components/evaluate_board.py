@@ -99,7 +99,8 @@ def runs_html(shown: Shown) -> str:
             for query, doc in counts.unknown_listed
         )
         unknown = (
-            "<details class='ev-unknown'><summary>Judged documents that the corpus does not have</summary><div class='tall'>"
+            "<details class='ev-unknown'><summary>Judged documents that the corpus does not have</summary><div "
+            "class='tall'>"
             f"<table class='grid'><tr><th>query</th><th>document</th></tr>{rows}</table></div></details>"
         )
     return (
@@ -121,8 +122,13 @@ def details_html(project: Project, shown: Shown, comparisons: Sequence[Compariso
         if view.query:
             pair = [each for each in shown.chosen if each.id in (view.baseline, view.other)]
             parts.append(lambda: query_html(project, place, view, found, pair))
-        parts += [lambda: slices_part(project, shown), lambda: panel("What would labelling change?", labelling_html(place, view, found))]
-        parts.append(lambda: panel("Quality against time and memory", costs_html(points_of(found, view.measure), view.measure)))
+        parts += [
+            lambda: slices_part(project, shown),
+            lambda: panel("What would labelling change?", labelling_html(place, view, found)),
+        ]
+        parts.append(
+            lambda: panel("Quality against time and memory", costs_html(points_of(found, view.measure), view.measure))
+        )
     markup = []
     for part in parts:
         try:
@@ -133,7 +139,10 @@ def details_html(project: Project, shown: Shown, comparisons: Sequence[Compariso
 
 
 def panel(title: str, body: str, tools: str = "") -> str:
-    return f"<section class='panel' data-key='{escape(title)}'><header><h2>{escape(title)}</h2>{tools}</header><div class='body'>{body}</div></section>"
+    return (
+        f"<section class='panel' data-key='{escape(title)}'><header><h2>{escape(title)}</h2>{tools}</header>"
+        f"<div class='body'>{body}</div></section>"
+    )
 
 
 def compared_part(shown: Shown, comparisons: Sequence[Comparison]) -> str:
@@ -143,12 +152,16 @@ def compared_part(shown: Shown, comparisons: Sequence[Comparison]) -> str:
     other = named(shown, view.other)
     said = next((sentence(each, family) for each in own if each.run == other), "")
     note = (
-        f"<p class='dim'>Each run less the baseline, query by query: mean difference, 95% interval (paired bootstrap, 10,000 "
-        f"resamples, seed 0), Fisher’s randomisation test, two-sided; corrected by Holm for {several(family, 'comparison')} "
+        "<p class='dim'>Each run less the baseline, query by query: mean difference, 95% interval (paired "
+        "bootstrap, 10,000 "
+        "resamples, seed 0), Fisher’s randomisation test, two-sided; corrected by Holm for "
+        f"{several(family, 'comparison')} "
         "(all runs and measures of the table).</p>"
     )
     tools = chooser(shown, "baseline", "baseline") + measure_chooser(shown)
-    return panel("Compared with the baseline", f"{compare_table(own)}<p class='ev-said'>{escape(said)}</p>{note}", tools)
+    return panel(
+        "Compared with the baseline", f"{compare_table(own)}<p class='ev-said'>{escape(said)}</p>{note}", tools
+    )
 
 
 def queries_part(project: Project, shown: Shown) -> str:
@@ -157,9 +170,14 @@ def queries_part(project: Project, shown: Shown) -> str:
         return ""
     paired = per_query(found, named(shown, view.other), named(shown, view.baseline), view.measure)
     texts = texts_of(project, found, [paired.query_ids[at] for at in ends(paired)])
-    tools = f"{chooser(shown, 'other', 'run')}<span class='dim'>less</span> <b>{escape(clip(named(shown, view.baseline), 40))}</b>"
+    base = escape(clip(named(shown, view.baseline), 40))
+    tools = f"{chooser(shown, 'other', 'run')}<span class='dim'>less</span> <b>{base}</b>"
     body = queries_html(shown.place, view, paired, texts)
-    return panel("Query by query", f"<p class='dim'>Difference in {escape(view.measure)}; a click opens the query.</p>{body}", tools)
+    return panel(
+        "Query by query",
+        f"<p class='dim'>Difference in {escape(view.measure)}; a click opens the query.</p>{body}",
+        tools,
+    )
 
 
 def slices_part(project: Project, shown: Shown) -> str:
@@ -176,7 +194,9 @@ def slices_part(project: Project, shown: Shown) -> str:
     )
     tools = f"<label class='pick'>by<select class='ev-to' id='ev-by'>{options}</select></label>"
     if not view.by:
-        return panel("Slices", "<p class='dim'>Means over parts of the queries: where a run is good, and where not.</p>", tools)
+        return panel(
+            "Slices", "<p class='dim'>Means over parts of the queries: where a run is good, and where not.</p>", tools
+        )
     pair = [named(shown, view.baseline), named(shown, view.other)]
     try:
         body = slices_html(slices(project, found, view.by), view, pair)

@@ -85,9 +85,7 @@ def difference_bars(
     columns = min(count, MOST_BARS)
     edges = np.linspace(0, count, columns + 1).astype(int)
     most = float(np.abs(differences).max()) or 1.0
-    parts = [
-        _bar(differences, int(edges[n]), int(edges[n + 1]), n, most, link, chosen) for n in range(columns)
-    ]
+    parts = [_bar(differences, int(edges[n]), int(edges[n + 1]), n, most, link, chosen) for n in range(columns)]
     told = (
         f"{int((differences < 0).sum()):,} queries are worse, {int((differences == 0).sum()):,} equal, "
         f"{int((differences > 0).sum()):,} better"
@@ -156,7 +154,8 @@ def cost_chart(marks: Sequence[Mark], measure: str, unit: str, text: Callable[[f
     return (
         f'<svg class="ec-costs" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}'
         f'<text class="ec-name" x="{LEFT}" y="{HEIGHT - 6}">{escape(unit)} (less is better) →</text>'
-        f'<text class="ec-name" transform="translate(12 {HEIGHT - BOTTOM}) rotate(-90)">{escape(measure)} →</text></svg>'
+        f'<text class="ec-name" transform="translate(12 {HEIGHT - BOTTOM}) rotate(-90)">{escape(measure)} →</text>'
+        "</svg>"
     )
 
 

@@ -58,7 +58,8 @@ def compare_table(found: "Sequence[Comparison]") -> str:
         f"<td class='num'>{signed(each.mean)}</td><td class='ec-cell'>"
         f"{whisker(each.low, each.mean, each.high, scale, kind_of(each))}</td>"
         f"<td class='num'>{signed(each.low)} … {signed(each.high)}</td><td class='num'>{bare_p(each.p)}</td>"
-        f"<td class='num'>{bare_p(each.p_holm)}</td><td class='num'>{each.wins:,} / {each.ties:,} / {each.losses:,}</td>"
+        f"<td class='num'>{bare_p(each.p_holm)}</td><td class='num'>{each.wins:,} / {each.ties:,} / {each.losses:,}"
+        "</td>"
         f"<td>{outcome(each)}</td></tr>"
         for each in found
     )

@@ -29,7 +29,11 @@ def no_query_set(place: Place) -> str:
 
 
 def bar_html(
-    place: Place, view: EvaluateView, sets: "Sequence[QuerySetInfo]", labels: "Sequence[LabelSetInfo]", corpus: "CorpusInfo"
+    place: Place,
+    view: EvaluateView,
+    sets: "Sequence[QuerySetInfo]",
+    labels: "Sequence[LabelSetInfo]",
+    corpus: "CorpusInfo",
 ) -> str:
     """Query set, label sets, measures and options; what is changed asks again at once."""
     options = "".join(
@@ -55,7 +59,8 @@ def labels_menu(view: EvaluateView, labels: "Sequence[LabelSetInfo]") -> str:
     used = view.labels or tuple(each.name for each in labels if each.kind != "proposed")
     boxes = "".join(
         f"<label class='ev-check'><input type='checkbox' name='label {escape(each.name)}'"
-        f"{' checked' if each.name in used else ''}>{escape(clip(each.name, 50))} <span class='dim'>{each.kind}</span></label>"
+        f"{' checked' if each.name in used else ''}>{escape(clip(each.name, 50))} <span class='dim'>{each.kind}"
+        "</span></label>"
         for each in labels
     )
     if not boxes:
@@ -70,19 +75,23 @@ def labels_menu(view: EvaluateView, labels: "Sequence[LabelSetInfo]") -> str:
 def options_menu(view: EvaluateView, corpus: "CorpusInfo") -> str:
     """Self-retrieval, roll-up to parents, and which label set settles a contradiction."""
     columns = "".join(
-        f"<option value='{escape(name)}'{' selected' if name == view.options.parent else ''}>{escape(clip(name, 40))}</option>"
+        f"<option value='{escape(name)}'{' selected' if name == view.options.parent else ''}>"
+        f"{escape(clip(name, 40))}</option>"
         for name in corpus.columns
     )
     active = sum((view.options.drop_self, bool(view.options.parent), bool(view.options.prefer)))
     number = f" ({active})" if active else ""
     return (
-        f"<details class='menu left'><summary class='btn'>Options{number} ▾</summary><div class='pop ev-options' data-form>"
+        f"<details class='menu left'><summary class='btn'>Options{number} ▾</summary><div class='pop ev-options' "
+        "data-form>"
         f"<label class='ev-check'><input type='checkbox' name='self'{' checked' if view.options.drop_self else ''}>"
         "drop a hit with the query’s own id</label>"
-        f"<label>documents are parts of the one named in<select name='parent'><option value=''>– they are whole</option>"
+        "<label>documents are parts of the one named in<select name='parent'><option value=''>– they are whole"
+        "</option>"
         f"{columns}</select></label>"
         "<label>label sets that settle contradictions, the strongest first"
-        f"<input name='prefer' value='{escape(', '.join(view.options.prefer))}' placeholder='final, labels' maxlength='300'>"
+        f"<input name='prefer' value='{escape(', '.join(view.options.prefer))}' placeholder='final, labels' "
+        "maxlength='300'>"
         "</label><button class='btn small' data-do='options' data-default>Measure so</button></div></details>"
     )
 
@@ -115,18 +124,23 @@ def new_run_html(
     rows = "".join(pipeline_row(each, each.key in ticked) for each in known)
     if not rows:
         link = escape(place.link("/encode"))
-        rows = f"<p class='dim'>Nothing can be searched yet: <a href='{link}'>encode “{escape(place.corpus)}”</a> first.</p>"
+        name = f"<a href='{link}'>encode “{escape(place.corpus)}”</a>"
+        rows = f"<p class='dim'>Nothing can be searched yet: {name} first.</p>"
     return (
-        f"<details class='panel ev-new'{' open' if open_ else ''}><summary><b>New run</b> <span class='dim'>a pipeline over "
+        f"<details class='panel ev-new'{' open' if open_ else ''}><summary><b>New run</b> <span class='dim'>a "
+        "pipeline over "
         "every query, or a TREC file from elsewhere</span></summary><div class='body ev-forms'>"
         f"<div data-form><h3>Pipelines over “{escape(query_set)}”</h3><div class='ev-pipes'>{rows}</div>"
-        "<div class='row'><label>documents a query <input type='number' name='k' value='100' min='1' max='1000'></label>"
+        "<div class='row'><label>documents a query <input type='number' name='k' value='100' min='1' max='1000'>"
+        "</label>"
         "<input name='name' placeholder='Name (for one pipeline)' maxlength='120' aria-label='Name'>"
         f"<button class='btn primary' data-do='run' data-default{'' if known else ' disabled'}>Run</button></div></div>"
-        "<div data-form><h3>Run of another system</h3><p class='dim'>A TREC run file: query, Q0, document, rank, score, "
+        "<div data-form><h3>Run of another system</h3><p class='dim'>A TREC run file: query, Q0, document, rank, "
+        "score, "
         "tag on each line. Names of queries and documents as in this project.</p>"
         "<div class='row'><input name='path' placeholder='/path/to/run.trec' aria-label='Path of the file'></div>"
-        "<div class='row'><input name='name' placeholder='Name of the run' maxlength='120' aria-label='Name of the run'>"
+        "<div class='row'><input name='name' placeholder='Name of the run' maxlength='120' aria-label='Name of the "
+        "run'>"
         "<button class='btn' data-do='import' data-default>Import</button></div></div></div></details>"
     )
 
@@ -135,7 +149,8 @@ def pipeline_row(each: "Contestant", ticked: bool) -> str:
     text = pipeline_text(each.pipeline)
     told = f"<span class='dim mono'>{escape(clip(text, 110))}</span>" if text != each.name else ""
     return (
-        f"<label class='ev-check' data-key='pipe {escape(each.key)}'><input type='checkbox' name='pipeline {escape(each.key)}'"
+        f"<label class='ev-check' data-key='pipe {escape(each.key)}'><input type='checkbox' name='pipeline "
+        f"{escape(each.key)}'"
         f"{' checked' if ticked else ''}><span>{escape(clip(each.name, 80))}</span>{told}</label>"
     )
 
@@ -147,4 +162,3 @@ def no_runs(query_set: str) -> str:
 def judgment_notes(warnings: Sequence[str]) -> str:
     """What the evaluation has to say of its judgments."""
     return "".join(f"<div class='note warn'>{escape(each)}</div>" for each in warnings)
-

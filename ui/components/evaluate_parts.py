@@ -33,7 +33,11 @@ def slices_html(found: "Sequence[Slice]", view: EvaluateView, pair: Sequence[str
         f"<tr data-key='slice {escape(each.name)}'><td class='break' dir='auto'>{escape(clip(each.name, 80))}</td>"
         f"<td class='num'>{each.queries:,}{' <small>few</small>' if each.queries < FEW else ''}</td>"
         + "".join(f"<td class='num'>{each.means[name][view.measure]:.4f}</td>" for name in dict.fromkeys(pair))
-        + (f"<td class='num'>{signed(change)}</td><td class='ec-cell'>{diverging(change / most)}</td>" if base != other else "")
+        + (
+            f"<td class='num'>{signed(change)}</td><td class='ec-cell'>{diverging(change / most)}</td>"
+            if base != other
+            else ""
+        )
         + "</tr>"
         for each, change in zip(found, changes, strict=True)
     )
@@ -48,7 +52,8 @@ def slices_html(found: "Sequence[Slice]", view: EvaluateView, pair: Sequence[str
 def diverging(share: float) -> str:
     """A bar to the left or right of a middle line; `share` −1 to 1."""
     kind, left = ("up", 50.0) if share > 0 else ("down", 50 + 50 * share)
-    return f"<span class='ec-side ec-{kind}' aria-hidden='true'><i style='left:{left:.1f}%;width:{50 * abs(share):.1f}%'></i></span>"
+    where = f"left:{left:.1f}%;width:{50 * abs(share):.1f}%"
+    return f"<span class='ec-side ec-{kind}' aria-hidden='true'><i style='{where}'></i></span>"
 
 
 def slice_choices(columns: Sequence[str], subsets: Sequence[str]) -> dict[str, str]:
@@ -67,13 +72,15 @@ def labelling_html(place: Place, view: EvaluateView, found: "Evaluation") -> str
         f"<tr data-key='bounds {each.run.id}'><td class='break'>{escape(clip(each.run.name, 60))}</td>"
         f"<td class='num'>{each.means[view.measure]:.4f}</td><td class='ec-cell'>"
         f"{between(limits, each.means[view.measure] or 0.0)}</td>"
-        f"<td class='num'>{limits[0]:.4f} … {limits[1]:.4f}</td><td class='num'>{share(each.judged[view.measure])}</td></tr>"
+        f"<td class='num'>{limits[0]:.4f} … {limits[1]:.4f}</td><td class='num'>{share(each.judged[view.measure])}"
+        "</td></tr>"
         for each, limits in known
     )
     return (
         f"<p>{settled({each.run.name: limits for each, limits in known}, view.measure)}</p>"
         "<div class='scroll'><table class='grid'><thead><tr><th>run</th><th class='num'>now</th>"
-        "<th class='ec-cell'>from 0 to 1</th><th class='num'>could become</th><th class='num'>unjudged</th></tr></thead>"
+        "<th class='ec-cell'>from 0 to 1</th><th class='num'>could become</th><th class='num'>unjudged</th></tr>"
+        "</thead>"
         f"<tbody>{rows}</tbody></table></div>{label_link(place, found)}"
     )
 
@@ -85,7 +92,8 @@ def share(judged: float | None) -> str:
 def between(limits: tuple[float, float], mean: float) -> str:
     low, high = limits
     return (
-        f"<span class='ec-range ec-wide' aria-hidden='true'><i style='left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%'>"
+        "<span class='ec-range ec-wide' aria-hidden='true'><i "
+        f"style='left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%'>"
         f"</i><b style='left:{100 * mean:.1f}%'></b></span>"
     )
 
@@ -132,16 +140,20 @@ def costs_html(points: Sequence[Point], measure: str) -> str:
     drawn = "".join(f"<div>{each}</div>" for each in charts if each)
     rows = "".join(
         f"<tr data-key='cost {n}'><td class='num dim'>{n}</td><td class='break'>{escape(clip(p.name, 60))}</td>"
-        f"<td class='num'>{p.quality:.4f}</td><td class='num'>{'–' if p.milliseconds is None else milliseconds(p.milliseconds)}</td>"
+        f"<td class='num'>{p.quality:.4f}</td><td class='num'>"
+        f"{'–' if p.milliseconds is None else milliseconds(p.milliseconds)}</td>"
         f"<td class='num'>{'–' if p.bytes is None else size(p.bytes)}</td>"
         f"<td>{'◆ on the front' if best else '○ beaten in all'}</td></tr>"
         for n, (p, best) in marks
     )
     unknown = [p.name for p in points if p.milliseconds is None]
-    note = f"<p class='dim'>Costs are not known of imported runs: {escape(', '.join(unknown[:5]))}.</p>" if unknown else ""
+    note = (
+        f"<p class='dim'>Costs are not known of imported runs: {escape(', '.join(unknown[:5]))}.</p>" if unknown else ""
+    )
     return (
         f"<div class='ec-pair'>{drawn}</div>"
-        "<p class='dim'>◆ on the front: no other run is at least as good in quality, time and memory and better in one. "
+        "<p class='dim'>◆ on the front: no other run is at least as good in quality, time and memory and better in "
+        "one. "
         "The dashed line is the best quality for each cost.</p>"
         "<div class='scroll'><table class='grid'><thead><tr><th></th><th>run</th>"
         f"<th class='num'>{escape(measure)}</th><th class='num'>a query</th><th class='num'>memory</th><th></th></tr>"

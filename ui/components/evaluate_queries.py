@@ -10,8 +10,8 @@ from ui.components.evaluate_view import EvaluateView
 from ui.components.text import clip, escape
 from ui.session import Place
 from workbench.project import Project
-from workbench.workflows.evaluated import pipeline_of, row_of, texts_of
 from workbench.workflows.evaluate import PerQuery, gold_positions
+from workbench.workflows.evaluated import pipeline_of, row_of, texts_of
 from workbench.workflows.report import document_text
 
 if TYPE_CHECKING:
@@ -47,12 +47,15 @@ def query_row(place: Place, view: EvaluateView, found: PerQuery, at: int, texts:
     change = found.difference[at]
     return (
         f"<tr{here} data-key='query {escape(query_id)}'><td class='num dim'>{at + 1:,}</td><td>"
-        f"<a class='ev-go' dir='auto' href='{escape(view.link(place, query=query_id))}'>{escape(clip(text, 110))}</a></td>"
+        f"<a class='ev-go' dir='auto' href='{escape(view.link(place, query=query_id))}'>{escape(clip(text, 110))}"
+        "</a></td>"
         f"<td class='num'>{'▼' if change < 0 else '▲' if change > 0 else '='} {signed(change)}</td></tr>"
     )
 
 
-def query_html(project: Project, place: Place, view: EvaluateView, found: "Evaluation", pair: "Sequence[RunInfo]") -> str:
+def query_html(
+    project: Project, place: Place, view: EvaluateView, found: "Evaluation", pair: "Sequence[RunInfo]"
+) -> str:
     """One query: its text, its values, and where each run has its judged documents. Raises `NotFound`."""
     row = row_of(found, view.query)
     at = found.query_ids.index(view.query)
@@ -75,7 +78,11 @@ def query_html(project: Project, place: Place, view: EvaluateView, found: "Evalu
 
 
 def side_by_side(
-    place: Place, view: EvaluateView, found: "Evaluation", pair: "Sequence[RunInfo]", asked: "tuple[str, int, list[Gold]]"
+    place: Place,
+    view: EvaluateView,
+    found: "Evaluation",
+    pair: "Sequence[RunInfo]",
+    asked: "tuple[str, int, list[Gold]]",
 ) -> str:
     """The link to the Search page with both pipelines as columns; what of it is not possible, and why."""
     text, row, gold = asked
@@ -101,7 +108,9 @@ def side_by_side(
     corpus = found.runs[0].run.manifest["corpus"]
     own = place if corpus["name"] == place.corpus.partition("@")[0] else Place(place.project, corpus["name"])
     label = "Side by side in Search" if len(pipelines) > 1 else "Ask it again in Search"
-    return f"<div class='row'><a class='btn primary ev-search' href='{escape(search.link(own))}'>{label}</a>{note}</div>"
+    return (
+        f"<div class='row'><a class='btn primary ev-search' href='{escape(search.link(own))}'>{label}</a>{note}</div>"
+    )
 
 
 def gold_table(project: Project, gold: "Sequence[Gold]", pair: Sequence[str], found: "Evaluation") -> str:

@@ -98,7 +98,8 @@ def run_row(shown: Shown, figures: "RunFigures", best: dict[str, float | None]) 
     spent, memory = manifest.get("milliseconds"), manifest.get("memory_bytes")
     is_base = " <span class='tag'>baseline</span>" if run.id == shown.view.baseline else ""
     return (
-        f"<tr data-key='run {run.id}'><td>{tick(shown, run, True)}</td><td class='ev-run'><b title='{escape(run.name)}'>"
+        f"<tr data-key='run {run.id}'><td>{tick(shown, run, True)}</td><td class='ev-run'><b "
+        f"title='{escape(run.name)}'>"
         f"{escape(clip(run.name, 60))}</b>{is_base}{about(run)}</td>{cells}"
         f"<td class='num'>{'–' if spent is None else milliseconds(spent).removesuffix(' ms')}</td>"
         f"<td class='num'>{'–' if memory is None else size(memory)}</td><td class='num'>{manifest.get('k', '–')}</td>"
@@ -135,7 +136,11 @@ def cell(figures: "RunFigures", measure: str, best: float | None, bounds: bool) 
         return "<td class='num dim'>–</td>"
     is_best = best is not None and mean >= best - NEAR
     value = f"<b title='the best'>{mean:.4f}</b>" if is_best else f"{mean:.4f}"
-    judged = "" if share is None else f"<small title='share of its first documents that is judged'>{percent(share)} judged</small>"
+    judged = (
+        ""
+        if share is None
+        else f"<small title='share of its first documents that is judged'>{percent(share)} judged</small>"
+    )
     told = ""
     if bounds:
         told = "<small>no bounds</small>"
@@ -148,7 +153,7 @@ def cell(figures: "RunFigures", measure: str, best: float | None, bounds: bool) 
 def percent(share: float) -> str:
     """ "34%"; never 0% or 100% where a little is or is not judged."""
     if 0 < share < 0.01:
-        return "<1%".replace("<", "&lt;")
+        return "&lt;1%"
     return "&gt;99%" if 0.99 < share < 1 else f"{100 * share:.0f}%"
 
 
@@ -156,10 +161,8 @@ def about(run: "RunInfo") -> str:
     """Under the name: the pipeline, or that none is known; and what the run warned of."""
     pipeline = pipeline_of(run)
     manifest = run.manifest
-    if pipeline is None:
-        text = f"imported from {manifest.get('source', 'a file')}"
-    else:
-        text = pipeline_text(pipeline)
+    source = manifest.get("source", "a file")
+    text = pipeline_text(pipeline) if pipeline else f"imported from {source}"
     warned = manifest.get("warnings", [])
     notes = "".join(f"<li>{escape(each)}</li>" for each in warned[:10])
     warning = (
@@ -179,7 +182,8 @@ def menu(shown: Shown, run: "RunInfo") -> str:
     return (
         "<details class='menu'><summary class='btn small' aria-label='More'>⋯</summary><div class='pop'>"
         f"<a class='ev-go' href='{escape(base)}'>Compare the others with it</a>"
-        f"<a href='/evaluating/{escape(shown.place.project)}/run/{run.id}.trec' download>Download as a TREC run file</a>"
+        f"<a href='/evaluating/{escape(shown.place.project)}/run/{run.id}.trec' download>Download as a TREC run file"
+        "</a>"
         f"<div class='row' data-form><input name='name' value='{escape(run.name)}' aria-label='Name' maxlength='120'>"
         f"<button class='btn small' data-do='rename' data-default data-run='{run.id}'>Rename</button></div>"
         "<div class='row'><span class='dim'>Rankings and measures go.</span><span class='spring'></span>"

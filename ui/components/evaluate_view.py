@@ -1,7 +1,7 @@
 """What the Evaluate page shows, as its address and back: a link reproduces the table, the comparison and the query."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ui.components.filters_text import whole_in
@@ -27,7 +27,7 @@ class EvaluateView:
     runs: tuple[int, ...] = ()
     measures: str = MEASURES
     labels: tuple[str, ...] = ()
-    options: EvaluateOptions = EvaluateOptions()
+    options: EvaluateOptions = field(default_factory=EvaluateOptions)
     baseline: int = 0
     other: int = 0
     measure: str = ""

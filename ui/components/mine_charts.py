@@ -72,7 +72,8 @@ def histogram_html(each: MinerPreview, margin: float | None, kind: str) -> str:
     )
     return (
         f"<figure class='mi-hist' data-key='hist {escape(each.artifact)}' data-low='{low:.10g}' "
-        f"data-high='{high:.10g}' data-median='{'' if median is None else f'{median:.10g}'}'{' data-set' if margin is not None else ''}>"
+        f"data-high='{high:.10g}' "
+        f"data-median='{'' if median is None else f'{median:.10g}'}'{' data-set' if margin is not None else ''}>"
         f"<figcaption><b>{name}</b><span class='facts'><span><b>{sum(each.positives):,}</b> positives, {told}</span>"
         f"<span><b>{sum(each.others):,}</b> candidates</span><span><b>{each.negatives:,}</b> taken</span></span>"
         f"</figcaption><div class='mi-plot'><div class='mi-cut' style='left:{at:.3f}%'></div>"
@@ -193,5 +194,6 @@ def table_html(sweeps: Sequence[MinerSweep], kind: str) -> str:
     )
     return (
         f"<div class='wb-unseen'><table><caption>Yield by {kind} margin</caption><thead><tr><th>miner</th>"
-        f"<th>margin</th><th>negatives</th><th>short queries</th><th>dropped</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<th>margin</th><th>negatives</th><th>short queries</th><th>dropped</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
     )

@@ -35,7 +35,8 @@ def example_html(found: Example, texts: Mapping[str, str], place: Place, query_s
     return (
         f"<div class='mi-example' data-key='example {found.place}'><div class='mi-query'>"
         f"<a href='{link}' dir='auto'><b>{escape(clip(text, 200))}</b></a>"
-        f"<span class='facts'>{found.taken:,} taken</span><span class='dim'>positive: {positives}</span></div><div class='scroll'><table class='grid'><tbody>{rows}"
+        f"<span class='facts'>{found.taken:,} taken</span>"
+        f"<span class='dim'>positive: {positives}</span></div><div class='scroll'><table class='grid'><tbody>{rows}"
         f"</tbody></table></div>{more}</div>"
     )
 
@@ -49,7 +50,8 @@ def candidate_html(each: ExampleCandidate, texts: Mapping[str, str], place: Plac
     state = "taken" if each.taken else "known" if known else "kept" if kept(each) else "dropped"
     return (
         f"<tr class='mi-{state}' data-doc='{escape(document.doc_id)}'>"
-        f"<td class='mi-fate'>{fate_html(each, texts, state)}</td><td class='mi-what'><a href='{link}'>{name_html(document)}</a>"
+        f"<td class='mi-fate'>{fate_html(each, texts, state)}</td>"
+        f"<td class='mi-what'><a href='{link}'>{name_html(document)}</a>"
         f"<span class='dim' dir='auto'>{escape(clip(' '.join(document.text[:600].split()), 240))}</span></td>"
         f"<td class='mi-who'>{''.join(sighting_html(one) for one in each.sightings)}</td></tr>"
     )

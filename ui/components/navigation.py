@@ -25,6 +25,7 @@ PAGES = MappingProxyType(
         "/mine": "Mine",
         "/label": "Label",
         "/review": "Review",
+        "/evaluate": "Evaluate",
         "/blind": "Blind",
         "/jobs": "Jobs",
     }

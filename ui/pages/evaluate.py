@@ -50,7 +50,8 @@ class EvaluatePage:
         self.jobs = job_panel(self.context, KINDS, elem_id="evaluate-jobs")
         self.table = live("evaluate", WAITING, elem_classes="flat")
         self.details = live("evaluate-details", elem_classes="flat")
-        loaded = f"import('{asset_url('evaluate.mjs')}').then(m => m.mount(element, {{watch, act: data => trigger('act', data)}}));"
+        script = asset_url("evaluate.mjs")
+        loaded = f"import('{script}').then(m => m.mount(element, {{watch, act: data => trigger('act', data)}}));"
         self.table.js_on_load = SCRIPT + loaded
         self.details.js_on_load = SCRIPT + loaded
         on_load(self.load, self.table)
@@ -100,7 +101,9 @@ class EvaluatePage:
             return replace(view, runs=tuple(id for id in view.runs if id != number))
         raise BadInput(f"There is no action “{action[:40]}” on this page.")
 
-    def start(self, project: Project, place: Place, view: EvaluateView, action: str, entered: Mapping[str, str]) -> None:
+    def start(
+        self, project: Project, place: Place, view: EvaluateView, action: str, entered: Mapping[str, str]
+    ) -> None:
         """Queue a run of each ticked pipeline, or the import of a file. Raises `BadInput` where nothing was given."""
         name = entered.get("name", "").strip()
         if action == "import":
@@ -165,7 +168,9 @@ class EvaluatePage:
         except Exception as error:  # noqa: BLE001 — explain() logs it; the forms stay, to mend it there
             below, opened = problem(*explain(error)), False
         form = new_run_html(place, pipelines, linked, opened, view.query_set)
-        return f"<div class='ev' data-address='{escape(view.link(place))}' data-stamp='{stamp}'>{bar}{form}{below}</div>"
+        return (
+            f"<div class='ev' data-address='{escape(view.link(place))}' data-stamp='{stamp}'>{bar}{form}{below}</div>"
+        )
 
     def detailed(self, place: Place, stamp: str) -> str:
         """The lower part; `stamp` says for which table it was asked."""
@@ -190,7 +195,9 @@ def asked_place(here: Place, to: str) -> Place:
 
 def ticked(entered: Mapping[str, str], prefix: str) -> tuple[str, ...]:
     """The names of the boxes that were ticked, without their prefix."""
-    return tuple(name.removeprefix(prefix) for name, value in entered.items() if name.startswith(prefix) and value == "true")
+    return tuple(
+        name.removeprefix(prefix) for name, value in entered.items() if name.startswith(prefix) and value == "true"
+    )
 
 
 def contestant(column: Column, key: str) -> blind.Contestant:

@@ -7,7 +7,7 @@ of dot products have no fixed scale, so here it is `TOLERANCE` times the size of
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +22,7 @@ from workbench.indices.base import Index, Queries
 from workbench.indices.hi2 import Hi2Index
 from workbench.indices.hybrid import HybridQueries
 from workbench.indices.verifying import exact_scores
+from workbench.ragged import Ragged
 from workbench.types import Ranking
 from workbench.vectors import DenseVectors
 
@@ -48,15 +49,15 @@ class Timed:
 
 def measure(index: Index, queries: Queries, k: int, settings: Mapping[str, Any]) -> Timed:
     """Ask each of `queries` alone on one thread, then all at once on every core."""
-    count = int(queries.shape[0])
+    count, rows = int(queries.shape[0]), _sliced(queries)
     threads = faiss.omp_get_max_threads()
     rankings, spent = [], np.empty(count)
     try:
         faiss.omp_set_num_threads(1)
         with threadpool_limits(1):
-            index.search(queries[: min(WARM, count)], k, settings)
+            index.search(rows(0, min(WARM, count)), k, settings)
             for row in range(count):
-                one = queries[row : row + 1]
+                one = rows(row, row + 1)
                 started = time.perf_counter()
                 found = index.search(one, k, settings)
                 spent[row] = 1000 * (time.perf_counter() - started)
@@ -70,12 +71,20 @@ def _together(index: Index, queries: Queries, k: int, settings: Mapping[str, Any
     """Seconds for all queries at once, shared among as many threads as there are cores."""
     count = int(queries.shape[0])
     bounds = np.linspace(0, count, min(os.cpu_count() or 1, count) + 1).astype(int)
-    parts: list[Any] = [queries[start:stop] for start, stop in pairwise(bounds)]
+    rows = _sliced(queries)
+    parts = [rows(start, stop) for start, stop in pairwise(bounds)]
     # One thread a part: those of the BLAS and of FAISS would only get in each other's way.
     with threadpool_limits(1), ThreadPoolExecutor(len(parts)) as pool:
         started = time.perf_counter()
         list(pool.map(lambda part: index.search(part, k, settings), parts))
         return time.perf_counter() - started
+
+
+def _sliced(queries: Queries) -> Callable[[int, int], Queries]:
+    """Some of the queries, from start to stop. Raises `TypeError` on token vectors, which have no index to measure."""
+    if isinstance(queries, Ragged):
+        raise TypeError("token vectors are searched exactly: there is nothing to measure")
+    return lambda start, stop: queries[start:stop]
 
 
 def padded(rankings: Sequence[Ranking], own: Ordinals, k: int) -> Ordinals:

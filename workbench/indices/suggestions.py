@@ -4,14 +4,21 @@ from dataclasses import dataclass
 
 from workbench.indices.factories import dimensions, parse, recommended_lists
 
+TERMS = 15
+"""Terms of each document in HI²'s lists: the paper's number where they are chosen by BM25 (MS MARCO)."""
+
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A factory string that fits the corpus, why one would take it, and about how many bytes it needs."""
+    """A factory string that fits the corpus, why one would take it, and about how many bytes of memory it needs.
+
+    `vector_bytes`: of the stored vectors, which stay on disk, that it reads its candidates from; 0 = none.
+    """
 
     factory: str
     why: str
     bytes: int
+    vector_bytes: int = 0
 
 
 def estimate_bytes(text: str, n: int, dim: int) -> int:
@@ -41,7 +48,7 @@ def suggest_factories(n: int, dim: int, memory_mb: float = 4096) -> list[Suggest
 
 def _candidates(n: int, dim: int) -> list[tuple[str, str]]:
     lists = recommended_lists(n)
-    parts = max((m for m in range(1, dim + 1) if dim % m == 0 and m * 4 <= max(dim, 4)), default=1)
+    parts = _parts(dim)
     flat = ("Flat", "exact; compares with every document" + (", quick at this size" if n < 10_000 else ""))
     graph = ("HNSW32", "the quickest at high recall, and the largest; slow to build")
     scalar = (f"IVF{lists},SQ8", "a quarter of the memory, quick to build; nprobe trades speed for recall")
@@ -57,3 +64,39 @@ def _candidates(n: int, dim: int) -> list[tuple[str, str]]:
 
 def _suggestion(text: str, why: str, n: int, dim: int) -> Suggestion:
     return Suggestion(text, why, estimate_bytes(text, n, dim))
+
+
+def suggest_two_stage(n: int, dim: int, stored: int, vocabulary: int = 0, memory_mb: float = 4096) -> list[Suggestion]:
+    """Indices whose candidates the stored vectors (of `stored` bytes) score, as far as they fit into `memory_mb`.
+
+    HI² only where term weights with a `vocabulary` are there. None below 256 documents, where nothing is worth it.
+    """
+    if n < 256:
+        return []
+    lists = recommended_lists(n)
+    codes = f"IVF{lists},PQ{_parts(dim)}"
+    found = [
+        Suggestion(
+            "Binary,Verify",
+            "signs in memory, the stored vectors score the best: nearly exact with a large k_factor",
+            8 * n * -(-dim // 64),
+            stored,
+        ),
+        Suggestion(
+            f"{codes},Verify",
+            "small codes in memory choose quickly, the stored vectors put them in order",
+            estimate_bytes(codes, n, dim),
+            stored,
+        ),
+    ]
+    if vocabulary:
+        # Centroids; an ordinal for each document in a cluster and in 15 term lists; where each list begins.
+        size = 4 * lists * dim + 4 * n * (1 + TERMS) + 8 * (lists + vocabulary)
+        why = "clusters and salient words together: scores few documents, and words find what clusters miss"
+        found.append(Suggestion(f"HI2_{lists}x{TERMS}", why, size, stored))
+    return [each for each in found if each.bytes <= memory_mb * 2**20]
+
+
+def _parts(dim: int) -> int:
+    """PQ's parts: the largest divisor of `dim` with four dimensions or more in each."""
+    return max((m for m in range(1, dim + 1) if dim % m == 0 and m * 4 <= max(dim, 4)), default=1)

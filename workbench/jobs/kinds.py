@@ -12,6 +12,7 @@ from workbench.specs import (
     EncodeSpec,
     ExportSpec,
     ImportSpec,
+    IndexLabSpec,
     IndexSpec,
     LabelChoice,
     MapSpec,
@@ -56,6 +57,10 @@ def _import_spec(value: Mapping[str, Any], device: str) -> ImportSpec:
 
 def _index_spec(value: Mapping[str, Any] | str, device: str) -> IndexSpec:
     return IndexSpec(factory=value) if isinstance(value, str) else IndexSpec.from_dict(value)
+
+
+def _index_lab_spec(value: Mapping[str, Any], device: str) -> IndexLabSpec:
+    return IndexLabSpec.from_dict(value)
 
 
 def _map_spec(value: Mapping[str, Any], device: str) -> MapSpec:
@@ -116,6 +121,7 @@ KINDS: dict[str, Kind] = {
     "derive": Kind("workbench.workflows.deriving:derive_corpus"),
     "encode-subset": Kind("workbench.workflows.deriving:encode_subset", {"spec": _encode_spec}),
     "index": Kind("workbench.workflows.index:build_index", {"spec": _index_spec}),
+    "index-lab": Kind("workbench.workflows.index_lab:measure_indices", {"spec": _index_lab_spec}),
     "map": Kind("workbench.workflows.map:make_map", {"spec": _map_spec}),
     "place": Kind("workbench.workflows.map:place_map"),
     "map-space": Kind("workbench.workflows.map_space:make_space"),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from workbench.errors import BadInput
 from workbench.readers.base import Reader
+from workbench.readers.layouts import has_corpus
 from workbench.registry import Registry
 from workbench.specs import ImportSpec
 
@@ -73,7 +74,7 @@ def _guess_bytes(head: bytes) -> str:
 
 
 def _guess_folder(folder: Path) -> str:
-    if (folder / "corpus.jsonl").is_file():
+    if has_corpus(folder):
         return "beir"
     suffixes: dict[str, int] = {}
     for count, file in enumerate(folder.rglob("*")):
@@ -90,7 +91,7 @@ def _guess_folder(folder: Path) -> str:
         return "texts"
     raise BadInput(
         f"The folder “{folder.name}” holds nothing that a reader knows.",
-        "Give a BEIR folder (corpus.jsonl), a folder of texts, images or .npy vectors, or one file.",
+        "Give a BEIR or MTEB folder (with a corpus), a folder of texts, images or .npy vectors, or one file.",
     )
 
 

@@ -10,6 +10,7 @@ from workbench.errors import BadInput
 from workbench.readers.base import SeenIds, is_unicode, refuse_id, shorten
 from workbench.readers.jsonl import JsonlReader
 from workbench.readers.lines import read_lines
+from workbench.readers.parquet import ParquetReader
 from workbench.readers.records import Record, RecordReader, inside
 from workbench.readers.tables import CsvReader, TsvReader
 from workbench.specs import ImportSpec
@@ -42,6 +43,7 @@ _READERS: dict[str, type[RecordReader]] = {
     ".tsv": _QueryTsv,
     ".tab": _QueryTsv,
     ".txt": _QueryTsv,
+    ".parquet": ParquetReader,
 }
 
 
@@ -73,22 +75,30 @@ def qrels_file(path: Path) -> Path | None:
     return next(iter(files.values()), None)
 
 
-def read_queries(path: Path) -> Iterator[Query | SkippedRow]:
-    """Queries of a JSONL (BEIR), TSV (id, text; with or without a header) or CSV file, or of a BEIR folder.
+def read_queries(*paths: Path) -> Iterator[Query | SkippedRow]:
+    """Queries of JSONL (BEIR), TSV (id, text; with or without a header), CSV or Parquet files, or of a BEIR folder.
 
-    Rows without id or text, and ids used before, come out as skipped. Raises `BadInput` on the file as a whole.
+    Rows without id or text, and ids used before, come out as skipped. Raises `BadInput` on a file as a whole.
     """
-    reader = _open(queries_file(path))
-    unnamed = tuple(reader.names[:2]) if reader.names[:1] == ["column 1"] else ()
-    seen = SeenIds()
-    for record in reader._records():
-        if isinstance(record, SkippedRow):
-            yield record
-            continue
-        query, reason = _query(reader.path.parent, record, unnamed)
-        if not reason and (first := seen.first(query.query_id, reader.at)):
-            reason = f"the id “{shorten(query.query_id)}” was used before, in {reader.where(first)}"
-        yield SkippedRow(reader.where(reader.at), reason) if reason else query
+    seen, before = SeenIds(), 0
+    for path in paths:
+        reader = _open(queries_file(path))
+        unnamed = tuple(reader.names[:2]) if reader.names[:1] == ["column 1"] else ()
+        for record in reader._records():
+            if isinstance(record, SkippedRow):
+                yield record
+                continue
+            query, reason = _query(reader.path.parent, record, unnamed)
+            if not reason and (first := seen.first(query.query_id, before + reader.at)):
+                place = reader.where(first - before) if first > before else "another file"
+                reason = f"the id “{shorten(query.query_id)}” was used before, in {place}"
+            yield SkippedRow(reader.where(reader.at), reason) if reason else query
+        before += reader.at
+
+
+def columns_of(path: Path) -> list[str]:
+    """The columns of a file of queries, from its first rows. Raises `BadInput`."""
+    return list(_open(path).names)
 
 
 def _open(path: Path) -> RecordReader:
@@ -128,38 +138,53 @@ class _Row:
     relevance: Any
 
 
-def read_qrels(path: Path) -> Iterator[Qrel | SkippedRow]:
-    """Judgments of a TREC file (query 0 document relevance), a BEIR or other TSV, or JSONL, told apart by line 1.
+def read_qrels(*paths: Path) -> Iterator[Qrel | SkippedRow]:
+    """Judgments of TREC files (query 0 document relevance), BEIR's or other TSV, JSONL (told apart by line 1), Parquet.
 
     A relevance that is not a whole number, and a pair judged before, come out as skipped.
     """
-    file = qrels_file(path)
-    if file is None or file.stat().st_size == 0:
-        raise BadInput(f"“{path.name}” holds no judgments.", "Give a TREC, TSV or JSONL file of judgments.")
-    seen = SeenIds()
-    for number, row in _qrel_rows(file):
-        where = f"line {number}"
-        qrel, reason = (None, row) if isinstance(row, str) else _qrel(row)
-        if qrel is not None and seen.first(f"{qrel.query_id}\0{qrel.doc_id}", number):
-            reason = "this pair was judged before in the file"
-        if qrel is None or reason:
-            yield SkippedRow(where, reason)
-        else:
-            yield qrel
+    seen, rows = SeenIds(), 0
+    for path in paths:
+        file = qrels_file(path)
+        if file is None or file.stat().st_size == 0:
+            raise BadInput(f"“{path.name}” holds no judgments.", "Give a TREC, TSV, JSONL or Parquet file of judgments.")
+        for where, row in _parquet_rows(file) if file.suffix.lower() == ".parquet" else _qrel_rows(file):
+            rows += 1
+            qrel, reason = (None, row) if isinstance(row, str) else _qrel(row)
+            if qrel is not None and seen.first(f"{qrel.query_id}\0{qrel.doc_id}", rows):
+                reason = "this pair was judged before in the file"
+            if qrel is None or reason:
+                yield SkippedRow(where, reason)
+            else:
+                yield qrel
 
 
-def _qrel_rows(file: Path) -> Iterator[tuple[int, "_Row | str"]]:
+def _parquet_rows(file: Path) -> Iterator[tuple[str, "_Row | str"]]:
+    reader = ParquetReader(file, ImportSpec())
+    missing = [what for what, names in _QREL_FIELDS.items() if not set(names) & set(reader.names)]
+    if missing:
+        raise BadInput(
+            f"“{file.name}” has no column for the {missing[0]} of a judgment; it has {', '.join(reader.names)}.",
+            "Judgments have the columns query-id, corpus-id and score.",
+        )
+    for record in reader._records():
+        row: _Row | str = record.reason if isinstance(record, SkippedRow) else _row(record)
+        yield reader.where(reader.at), row
+
+
+def _qrel_rows(file: Path) -> Iterator[tuple[str, "_Row | str"]]:
     order: tuple[int, int, int] | None = None
     for number, (_, raw) in enumerate(read_lines(file), 1):
+        where = f"line {number}"
         try:
             line = "" if raw is None else raw.decode().strip("\r\n ")
         except UnicodeDecodeError:
-            yield number, "the line is not valid UTF-8"
+            yield where, "the line is not valid UTF-8"
             continue
         if not line:
             continue
         if line.startswith("{"):
-            yield number, _json_row(line)
+            yield where, _json_row(line)
             continue
         cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()
         if order is None:
@@ -167,9 +192,9 @@ def _qrel_rows(file: Path) -> Iterator[tuple[int, "_Row | str"]]:
             if is_header:
                 continue
         if len(cells) <= max(order):
-            yield number, f"the line has {len(cells)} columns; it needs {max(order) + 1}"
+            yield where, f"the line has {len(cells)} columns; it needs {max(order) + 1}"
         else:
-            yield number, _Row(*(cells[place] for place in order))
+            yield where, _Row(*(cells[place] for place in order))
 
 
 def _column_order(file: Path, cells: list[str]) -> tuple[tuple[int, int, int], bool]:
@@ -195,6 +220,10 @@ def _json_row(line: str) -> "_Row | str":
         return "the line is not valid JSON"
     if not isinstance(record, Mapping):
         return "the line is not a JSON object"
+    return _row(record)
+
+
+def _row(record: Record) -> "_Row":
     return _Row(*(_value(record, names) for names in _QREL_FIELDS.values()))
 
 

@@ -25,6 +25,7 @@ _TARGETS = ("label", "labels", "score", "scores")
 _QUERY_IDS = ("query_id", "query-id", "qid")
 _DOC_IDS = ("doc_id", "corpus-id", "corpus_id", "docid", "doc-id")
 _GRADES = ("relevance", "score", "label", "grade")
+_QRELS = (".qrels", ".qrel", ".trec")
 _IMAGES = re.compile(r"(^|_)images?($|_)")
 _READERS: dict[str, type[RecordReader]] = {
     ".jsonl": JsonlReader, ".ndjson": JsonlReader, ".json": JsonlReader, ".parquet": ParquetReader,
@@ -75,6 +76,14 @@ class TrainingReader:
                 continue
             self.images += sum([_named(record.get(name)) for name in self.image_columns])
             yield group
+
+    @property
+    def certain(self) -> bool:
+        """Whether name and columns leave no doubt that this is a training file: any table may be read as one."""
+        if self._records is None:
+            return self.path.suffix.lower() in _QRELS
+        names = self._records.names
+        return not self.format.startswith("st-") or "anchor" in names or {"positive", "negative"} <= set(names)
 
     @property
     def progress(self) -> tuple[int, int]:

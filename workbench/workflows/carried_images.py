@@ -76,8 +76,8 @@ def carried_images(
     """Images for an export to `path`: "none", "reference" (where the project keeps them) or "copy".
 
     Copies go to `images/` in a folder of files, to `<name>.images/` beside a file; names are hashes of contents, so one
-    that is there already is the same; `dry` names them without copying. Where the block fails, what was copied is removed. Raises `WorkbenchError` where
-    the disk refuses.
+    that is there already is the same. `dry` names them without copying. Where the block fails, what was copied is
+    removed. Raises `WorkbenchError` where the disk refuses.
     """
     base = path if in_folder else path.parent
     folder = path / "images" if in_folder else path.with_name(f"{path.stem}.images")

@@ -34,7 +34,7 @@ def texts_of(project: Project, evaluation: Evaluation, query_ids: Sequence[str])
     with project.db.read() as connection:
         for start in range(0, len(query_ids), _LOOKUP):
             some = row.query_id.in_(query_ids[start : start + _LOOKUP])
-            found |= {query_id: text for query_id, text in connection.execute(query.where(some))}
+            found |= {each.query_id: each.text for each in connection.execute(query.where(some))}
     return found
 
 

@@ -13,7 +13,7 @@ from workbench.errors import BadInput, NotFound, WorkbenchError
 from workbench.indices import INDICES
 from workbench.indices.factories import check_factory, parse
 from workbench.indices.hybrid import HybridVectors, check_hi2
-from workbench.indices.suggestions import Suggestion, suggest_factories
+from workbench.indices.suggestions import Suggestion, suggest_factories, suggest_two_stage
 from workbench.project import Project
 from workbench.specs import IndexSpec
 from workbench.types import Progress, no_progress
@@ -188,9 +188,20 @@ def open_inputs(inputs: Sequence[Artifact]) -> "Indexed":
 
 
 def suggest(project: Project, corpus: str, encoder: str, memory_mb: float = 4096) -> list[Suggestion]:
-    """Factory strings for an embedding, the recommended first. Raises `BadInput` on one that is not dense."""
+    """Factory strings for an embedding, the recommended first; HI² where the corpus is encoded with BM25.
+
+    Raises `BadInput` on an embedding that is not dense.
+    """
     embedding = _dense_embedding(project, corpus, encoder)
-    return suggest_factories(embedding.manifest["vectors"], embedding.manifest["dim"], memory_mb)
+    n, dim = embedding.manifest["vectors"], embedding.manifest["dim"]
+    try:
+        vocabulary = int(terms_embedding(project, corpora.find(project.db, corpus)).manifest["dim"])
+    except NotFound:
+        vocabulary = 0
+    two_stage = suggest_two_stage(n, dim, embedding.bytes, vocabulary, memory_mb)
+    if metric_of(embedding) == "l2":
+        two_stage = [each for each in two_stage if not each.factory.startswith(BINARY)]
+    return [*suggest_factories(n, dim, memory_mb), *two_stage]
 
 
 def check(project: Project, corpus: str, encoder: str, factory: IndexSpec | str) -> list[str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROUNDS = 4
 """Trials take turns: each is asked a quarter of the queries in every round, in another order. So a machine that is busy
 for a while slows all of them alike."""
-PARTS, TRUTH, QUERIES = "parts", "truth.npy", "queries.json"
+PARTS, TRUTH, MATRIX, QUERIES = "parts", "truth.npy", "queries.npy", "queries.json"
 TEXT = 2000
 
 
@@ -72,9 +72,7 @@ def questions(project: Project, info: CorpusInfo, embedding: Artifact, spec: Ind
     return Questions(vectors.take(own), contents, [each.doc_id for each in documents], own, [])
 
 
-def _of_query_set(
-    project: Project, embedding: Artifact, spec: IndexLabSpec, random: np.random.Generator
-) -> Questions:
+def _of_query_set(project: Project, embedding: Artifact, spec: IndexLabSpec, random: np.random.Generator) -> Questions:
     info = query_sets.find(project.db, spec.query_set)
     if not info.queries:
         raise BadInput(f"The query set “{info.name}” has no queries.", "Choose another, or the documents' own vectors.")
@@ -123,6 +121,7 @@ class Bench:
             for id, each, own in zip(asked.ids, asked.contents, asked.own, strict=True)
         ]
         write_durably(self._folder / QUERIES, json.dumps(rows, ensure_ascii=False).encode())
+        save_array(self._folder / MATRIX, asked.matrix)
         save_array(self._folder / TRUTH, padded(rankings, asked.own, k))
 
     def run(self, trials: Sequence[tuple[Target, Trial]], progress: Progress) -> None:
@@ -190,15 +189,19 @@ def truth_of(folder: Path) -> NDArray[np.int64]:
     return truth
 
 
+def matrix_of(folder: Path) -> NDArray[np.float32]:
+    """(q, d) the queries as they were encoded."""
+    matrix: NDArray[np.float32] = np.load(folder / MATRIX, mmap_mode="r", allow_pickle=False)
+    return matrix
+
+
 def queries_of(folder: Path) -> list[Mapping[str, Any]]:
     """`id`, `text` and `own` ordinal (−1: none) of each query."""
     rows: list[Mapping[str, Any]] = json.loads((folder / QUERIES).read_text(encoding="utf-8"))
     return rows
 
 
-def exact_scores_of(
-    embedding: Artifact, found: NDArray[np.int64], matrix: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def exact_scores_of(embedding: Artifact, found: NDArray[np.int64], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """(q, k) exact scores of the documents in `found`, by the encoder's own metric."""
     from workbench.indices.measuring import true_scores
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,8 +119,9 @@ def _documents(project: Project, corpus: int, ordinals: Sequence[int]) -> dict[i
 
 def one_of(block: Candidates, row: int) -> Candidates:
     """The candidates of one query of a block."""
-    own = {each.name: getattr(block, each.name) for each in fields(block)}
-    return replace(block, **{name: None if value is None else value[row : row + 1] for name, value in own.items()})
+    own: dict[str, Any] = {each.name: getattr(block, each.name) for each in fields(block)}
+    part: dict[str, Any] = {name: None if value is None else value[row : row + 1] for name, value in own.items()}
+    return replace(block, **part)
 
 
 def fates(block: Candidates, spec: MiningSpec, width: int) -> list[str | None]:

@@ -76,15 +76,23 @@ export function mount(element, { watch, slide }) {
       if (!dragging && Number(drawn.dataset.margin) === held && drawn.dataset.margin !== "") held = null;
       else place(held);
     }
-    const address = element.querySelector("[data-address]")?.dataset.address;
-    if (address?.startsWith("/mine?") && !dragging) {
-      const theme = new URLSearchParams(location.search).get("__theme");
-      history.replaceState(history.state, "", address + (theme ? `&__theme=${encodeURIComponent(theme)}` : ""));
-    }
   }
   // Another choice than the line's ends its hold: what Python says then counts.
   element.addEventListener("click", (event) => { if (event.target.closest("[data-do]")) held = null; });
   watch("markup", redrawn);
   redrawn();
   element.dataset.mounted = "1";
+}
+
+// The region of notes says which address the page has now. A moment later: a drag is many addresses.
+export function remember(element, { watch }) {
+  let timer = 0;
+  const keep = () => {
+    const address = element.querySelector("[data-address]")?.dataset.address;
+    if (!address?.startsWith("/mine?")) return;
+    const theme = new URLSearchParams(location.search).get("__theme");
+    history.replaceState(history.state, "", address + (theme ? `&__theme=${encodeURIComponent(theme)}` : ""));
+  };
+  watch("markup", () => { clearTimeout(timer); timer = setTimeout(keep, 150); });
+  keep();
 }

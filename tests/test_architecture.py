@@ -16,7 +16,7 @@ CAPABILITIES = (
     "workbench.readers", "workbench.encoders", "workbench.indices", "workbench.rerankers", "workbench.fusion",
     "workbench.evaluation", "workbench.projections", "workbench.clusters", "workbench.mining", "workbench.exports",
     "workbench.agreement", "workbench.preferences", "workbench.hubness", "workbench.images",
-    "workbench.neighbourhoods", "workbench.reductions", "workbench.significance", "workbench.false_negatives", "workbench.annotators",
+    "workbench.neighbourhoods", "workbench.reductions", "workbench.significance", "workbench.false_negatives", "workbench.annotators", "workbench.variations",
 )  # fmt: skip
 STORAGE = (
     "workbench.project", "workbench.db", "workbench.artifacts", "workbench.runs", "workbench.locks",

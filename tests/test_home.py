@@ -5,11 +5,15 @@ import json
 import numpy as np
 import pytest
 
+from workbench import corpora, judgments, label_sets, query_sets
 from workbench.errors import NotFound
+from workbench.judgments import Entry
 from workbench.project import Workspace
 from workbench.specs import IndexSpec
+from workbench.types import Query
 from workbench.workflows import corpus, encode, home, index
 from workbench.workflows.artifacts import delete_artifact
+from workbench.workflows.judging import Judge, Verdict, judge_many
 
 
 @pytest.fixture
@@ -33,9 +37,19 @@ def test_overview_counts_newest_versions_and_built_indices(project):
     assert (found.name, found.corpora, found.documents) == ("p", ["points", "words"], 303)
     # The inverted index of BM25 was not built by anybody.
     assert (found.embeddings, found.indices, found.query_sets) == (2, 0, 0)
+    assert (found.maps, found.judged, found.runs) == (0, 0, 0)
     files = sum(path.stat().st_size for path in project.folder.rglob("*") if path.is_file())
     assert found.bytes == files > 300 * 8 * 4
     assert abs(found.changed_at - max(p.stat().st_mtime for p in project.folder.glob("project.db*"))) < 5
+
+
+def test_judgments_are_those_of_people(project):
+    info = query_sets.ensure(project.db, "q", corpora.find(project.db, "words").id, "typed")
+    query_sets.append(project.db, info.id, [Query("a", "word")])
+    judge_many(project, Judge("q"), [Entry("a", str(n), Verdict(n)) for n in range(2)])
+    label_sets.make(project.db, info.id, "mined", "proposed", {})
+    judgments.store(project.db, info, "mined", "miner", [Entry("a", "2", Verdict(0, True))])
+    assert home.overview(project).judged == 2
 
 
 def test_deleting_an_embedding_takes_its_indices_along(project):

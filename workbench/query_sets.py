@@ -22,6 +22,8 @@ from workbench.types import Qrel, Query
 
 QRELS = "qrels"
 """Label set and annotator of imported judgments."""
+LISTED = 1000
+"""Unknown ids that a draft lists; the others are only counted."""
 _UNFINISHED = -1.0  # `created_at` of a query set that is being imported
 
 
@@ -185,6 +187,8 @@ class QuerySetDraft:
         self.judgments = 0
         self.unknown_documents = 0
         self.unknown_queries = 0
+        self.unknown_document_ids: dict[str, None] = {}
+        self.unknown_query_ids: dict[str, None] = {}
         self._db = db
         self._corpus_id = corpus_id
 
@@ -225,8 +229,13 @@ class QuerySetDraft:
         for qrel in batch:
             if qrel.query_id not in known:
                 self.unknown_queries += 1
+                if len(self.unknown_query_ids) < LISTED:
+                    self.unknown_query_ids[qrel.query_id] = None
                 continue
-            self.unknown_documents += qrel.doc_id not in hashes
+            if qrel.doc_id not in hashes:
+                self.unknown_documents += 1
+                if len(self.unknown_document_ids) < LISTED:
+                    self.unknown_document_ids[qrel.doc_id] = None
             _, content = hashes.get(qrel.doc_id, (-1, ""))
             judged = {"query_id": qrel.query_id, "doc_id": qrel.doc_id, "relevance": qrel.relevance}
             rows.append({**fixed, **judged, "content_hash": content})

@@ -202,5 +202,5 @@ def differing(spec: Spec) -> dict[str, Any]:
 
 def knobs_of(factory: str) -> tuple[str, ...]:
     """The search settings that an index of this factory string knows."""
-    signs = {"nprobe": "IVF", "ef_search": "HNSW", "k_factor": "Refine", "": "RFlat"}
-    return tuple(name or "k_factor" for name, sign in signs.items() if sign in factory)
+    signs = {"nprobe": ("IVF", "HI2_"), "ef_search": ("HNSW",), "k_factor": ("Refine", "RFlat", "Verify")}
+    return tuple(name for name, known in signs.items() if any(sign in factory for sign in known))

@@ -11,8 +11,8 @@ from workbench.workflows.home import Overview
 def intro() -> str:
     return (
         "<p class='intro'>Load a corpus of texts or pictures, encode it with several encoders, search it by meaning or "
-        "by words, and see what each one finds. Long work runs in the background; everything stays in a folder per "
-        "project on this machine.</p>"
+        "by words, and see what each one finds. Judge, mine hard negatives, and measure what changed. Long work runs in "
+        "the background; everything stays in a folder per project on this machine.</p>"
     )
 
 
@@ -36,6 +36,27 @@ def steps(place: Place, found: Overview) -> str:
             f"</span><b>{title}</b><small>{escape(detail if done else waiting[number])}</small></a>"
         )
     return f"<h2 class='above'>{escape(place.project)}</h2><div class='steps'>{''.join(parts)}</div>"
+
+
+def tasks(place: Place, found: Overview) -> str:
+    """What can be done with vectors: one link a page, with what there is of it already."""
+    if not found.embeddings:
+        return ""
+    rows = (
+        ("/map", "See the space", "clusters, true neighbours, two encoders side by side", several(found.maps, "map")),
+        ("/blind", "Compare blind", "two unnamed lists, a vote, who won", ""),
+        ("/label", "Judge", "candidates of several systems, by keys", several(found.judged, "judgment")),
+        ("/mine", "Mine hard negatives", "rules with counts, margins to drag", ""),
+        ("/review", "Review", "likely false negatives, proposals, disagreements", ""),
+        ("/evaluate", "Evaluate", "measures, intervals, failing queries, a report", several(found.runs, "run")),
+        ("/laboratory", "Measure", "indices: recall, latency, memory; encoders: curves", ""),
+    )
+    links = "".join(
+        f"<a href='{escape(place.link(path))}'><b>{title}</b><small>{what}</small>"
+        f"<span class='dim'>{has if not has.startswith('0 ') else ''}</span></a>"
+        for path, title, what, has in rows
+    )
+    return f"<div class='tasks'>{links}</div>"
 
 
 def loaded_text(found: Overview) -> str:

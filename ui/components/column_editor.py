@@ -4,8 +4,8 @@ Everything is a path and a text (“fusion.k”, “70”): a change sends both,
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import Field, dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ui.components.address import knobs_of
@@ -39,12 +39,16 @@ FIXED = ("name", "model", "encoder", "kind", "form", "revision", "gguf_file", "t
 
 @dataclass(frozen=True)
 class Choices:
-    """What the pipelines of a corpus can be made of; `saved` are names of saved pipelines, `banks` query sets."""
+    """What the pipelines of a corpus can be made of; `saved` are names of saved pipelines, `banks` query sets.
+
+    `adopted`: by encoder, the index and settings that a person settled on.
+    """
 
     systems: "Sequence[System]" = ()
     saved: Sequence[str] = ()
     rerankers: "Sequence[CatalogueEntry]" = ()
     banks: Sequence[str] = ()
+    adopted: Mapping[str, RetrieverSpec] = field(default_factory=dict)
 
     def entry(self, reranker: str) -> "CatalogueEntry | None":
         return next((each for each in self.rerankers if each.name == reranker), None)

@@ -1,6 +1,7 @@
 """The head of one column: its pipeline, its buttons, and the editor under it; and the columns of a first visit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ui.components.address import MAX_COLUMNS, Column
@@ -21,6 +22,7 @@ from workbench.specs import FusionSpec, PipelineSpec, RetrieverSpec
 if TYPE_CHECKING:
     from workbench.workflows.search import System
 
+NOTHING_ADOPTED: Mapping[str, RetrieverSpec] = MappingProxyType({})
 LETTERS = "ABCD"
 SAVED, CUSTOM, EDIT = "saved:", "custom", "edit"
 
@@ -113,18 +115,20 @@ def chosen_column(value: str) -> Column:
     return Column(plain(*read_system(value)))
 
 
-def first_columns(systems: "Sequence[System]") -> tuple[Column, ...]:
+def first_columns(
+    systems: "Sequence[System]", adopted: Mapping[str, RetrieverSpec] = NOTHING_ADOPTED
+) -> tuple[Column, ...]:
     """What a first visitor compares: words, meaning, and what reads pictures, else both joined by RRF; as far as
-    there are embeddings. Empty where there is none."""
+    there are embeddings. Empty where there is none. `adopted`: by encoder, how a person settled on searching it."""
     ready = [each for each in systems if each.ready]
     words = [each for each in ready if "image" not in each.modalities]
     sparse = next((each for each in sorted(words, key=lambda each: each.encoder != "bm25") if sparse_(each)), None)
     dense = next((each for each in words if not sparse_(each)), None)
     seeing = next((each for each in ready if "image" in each.modalities), None)
     found = [each for each in (sparse, dense, seeing) if each is not None]
-    columns = [Column(plain(each.encoder, each.index)) for each in found]
+    retrievers = tuple(adopted.get(each.encoder, RetrieverSpec(each.encoder, each.index)) for each in found)
+    columns = [Column(PipelineSpec((each,))) for each in retrievers]
     if len(found) == 2:
-        retrievers = tuple(RetrieverSpec(each.encoder, each.index) for each in found)
         columns.append(Column(PipelineSpec(retrievers, FusionSpec())))
     return tuple(columns) or tuple(Column(plain(each.encoder, each.index)) for each in systems[:1])
 

@@ -112,7 +112,7 @@ def _bar(
     here = " ec-here" if start <= chosen < stop else ""
     drawn = (
         f'<rect class="ec-hit{here}" x="{n}" y="0" width="1" height="200"/>'
-        f'<rect class="ec-bar ec-{kind}" x="{n + 0.06}" y="{top:.1f}" width=".88" height="{height:.1f}"/>'
+        f'<rect class="ec-bar ec-{kind}" x="{n}" y="{top:.1f}" width="1" height="{height:.1f}"/>'
         f"<title>{many}: {middle:+.4f}</title>"
     )
     if link is None:
@@ -199,7 +199,7 @@ def _mark(
         else f'<circle class="ec-point" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
     )
     label, width = f"{mark.number} {clip(mark.name, 30)}", 6.6 * (min(len(mark.name), 30) + 3)
-    spots = [(x + 10, y + 4), (x - 10 - width, y + 4), (x - width / 2, y - 12), (x - width / 2, y + 20)]
+    spots = [(x + 9, y + 16), (x - 9 - width, y - 6), (x + 9, y - 6), (x - 9 - width, y + 16), (x - width / 2, y + 26)]
     for left, base in spots:
         box = (left, base - 11, width, 14)
         inside = left >= LEFT and left + width <= WIDTH and base - 11 >= 0 and base <= HEIGHT - BOTTOM

@@ -143,7 +143,7 @@ def costs_html(points: Sequence[Point], measure: str) -> str:
         f"<td class='num'>{p.quality:.4f}</td><td class='num'>"
         f"{'–' if p.milliseconds is None else milliseconds(p.milliseconds)}</td>"
         f"<td class='num'>{'–' if p.bytes is None else size(p.bytes)}</td>"
-        f"<td>{'◆ on the front' if best else '○ beaten in all'}</td></tr>"
+        f"<td>{'◆ on the front' if best else '○ another run beats it'}</td></tr>"
         for n, (p, best) in marks
     )
     unknown = [p.name for p in points if p.milliseconds is None]

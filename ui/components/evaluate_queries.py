@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from workbench.workflows.evaluate import Evaluation, Gold
     from workbench.workflows.running import RunInfo
 
-WORST, BEST, GOLD, DEEPEST = 12, 4, 30, 100
+WORST, BEST, GOLD = 12, 4, 30
+DEPTHS = (10, 20, 50)
+"""Hits shown by Search: as many as reach each run's first relevant document."""
 QRELS = "qrels"
 
 
@@ -96,11 +98,11 @@ def side_by_side(
         return note
     if not text.strip():
         return note + "<p class='dim'>The query has no text: choose its picture on the Search page.</p>"
-    best = [rank for each in gold if each.relevance > 0 for name in pipelines if (rank := each.ranks.get(name))]
+    found_at = [min(ranks) for name in pipelines if (ranks := ranks_of(gold, name))]
     search = View(
         query=text,
         columns=tuple(Column(pipeline) for pipeline in pipelines.values()),
-        k=next((k for k in (10, 20, 50) if best and min(best) <= k), 10),
+        k=next((k for k in DEPTHS if k >= max(found_at, default=0)), 10),
         query_set=found.query_set,
         at=row,
         judge=any(name != QRELS for name in found.label_sets),
@@ -111,6 +113,11 @@ def side_by_side(
     return (
         f"<div class='row'><a class='btn primary ev-search' href='{escape(search.link(own))}'>{label}</a>{note}</div>"
     )
+
+
+def ranks_of(gold: "Sequence[Gold]", run: str) -> list[int]:
+    """Where a run has the relevant documents; empty where it has none."""
+    return [rank for each in gold if each.relevance > 0 and (rank := each.ranks.get(run))]
 
 
 def gold_table(project: Project, gold: "Sequence[Gold]", pair: Sequence[str], found: "Evaluation") -> str:

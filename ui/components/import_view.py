@@ -17,6 +17,8 @@ from workbench.types import Document, SkippedRow
 if TYPE_CHECKING:
     from workbench.workflows.corpus import Preview
 
+LABELS = "labels"
+"""Not a reader of documents: the file is imported as judgments."""
 READERS = {
     "": "by name and content",
     "jsonl": "one JSON object a line",
@@ -27,6 +29,7 @@ READERS = {
     "texts": "folder of text files",
     "images": "folder of images",
     "vectors": "ready-made vectors (.npy)",
+    LABELS: "a training file: queries with judged documents",
 }
 ROLES = {"id_field": "id", "text_field": "text", "title_field": "title", "image_field": "image"}
 SHOWN_SKIPPED = 200

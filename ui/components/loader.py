@@ -1,10 +1,13 @@
 """The import forms of the Corpus page: a file or path → preview with a changeable mapping → job → report."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ui.components.import_view import preview_markup, read_spec, report_markup, suggest_name
+from ui.components.import_labels_view import Goal, labels_preview_markup, labels_report_markup
+from ui.components.import_view import LABELS, preview_markup, read_spec, report_markup, suggest_name
 from ui.components.job_panel import draw_jobs, job_panel
 from ui.components.live import live, show
 from ui.handlers import escape, explain, fields, on, problem, said
@@ -13,9 +16,14 @@ from workbench.errors import BadInput
 from workbench.project import Project
 from workbench.specs import ImportSpec
 from workbench.workflows import corpus as corpora
+from workbench.workflows.label_files import preview_label_file, recognised
 
-KINDS = ("import", "queries")
-FORMATS = "JSONL, CSV, TSV, Parquet, a BEIR folder, a folder of texts or images, or ready-made vectors."
+IMPORT_LABELS = "import-labels"
+KINDS = ("import", "queries", IMPORT_LABELS)
+FORMATS = (
+    "JSONL, CSV, TSV, Parquet, a BEIR folder, a folder of texts or images, ready-made vectors; or a training file with "
+    "its labels (FlagEmbedding, sentence-transformers)."
+)
 QUERY_FORMATS = "Queries as JSONL, TSV, CSV or a BEIR folder; judgments (qrels) in TREC's form, as BEIR's TSV or JSONL."
 
 
@@ -66,9 +74,11 @@ class Loader:
 
     def show_path(self, path: str | None, request: gr.Request) -> tuple[Any, str, str]:
         """The preview of a source, with everything guessed."""
-        project, _ = self.context.here(request)
+        project, place = self.context.here(request)
         if not (path or "").strip():
             raise BadInput("There is nothing to preview.", "Drop a file, or write the path of a file or folder.")
+        if recognised(Path(path.strip())):
+            return self.draw_labels(project, place, path.strip(), {})
         return self.draw(project, path.strip(), ImportSpec(), suggest_name(path))
 
     def draw(self, project: Project, path: str, spec: ImportSpec, name: str) -> tuple[Any, str, str]:
@@ -81,8 +91,13 @@ class Loader:
 
     def act(self, path: str, reader: str, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Another mapping, or the import itself."""
-        project, _ = self.context.here(request)
+        project, place = self.context.here(request)
         entered = fields(event)
+        if said(event, "do") == IMPORT_LABELS:
+            return self.import_labels(project, path, entered)
+        if entered.get("reader") == LABELS:
+            known = entered if reader == LABELS else {}
+            return *self.draw_labels(project, place, path, known), gr.skip(), gr.skip()
         spec, name = read_spec(entered, reader), entered.get("name", "").strip()
         if said(event, "do") != "import":
             return *self.draw(project, path, spec, name), gr.skip(), gr.skip()
@@ -90,6 +105,34 @@ class Loader:
             raise BadInput("The corpus has no name.", "Write one beside the Import button.")
         arguments = {"name": name, "path": path, "spec": spec.to_dict()}
         self.context.jobs.enqueue("import", project.name, arguments, title=f"Import {name}", priority=1)
+        return show(""), "", "", draw_jobs(self.context, project.name, KINDS), show("")
+
+    def draw_labels(
+        self, project: Project, place: Place, path: str, entered: Mapping[str, str]
+    ) -> tuple[Any, str, str]:
+        """The preview of a training file; `entered`: what its form said before, if there was one."""
+        try:
+            found = preview_label_file(project, Path(path), entered.get("format", ""), place.corpus)
+        except Exception as error:  # noqa: BLE001 — explain() logs it
+            return show(problem(*explain(error))), path, LABELS
+        guess = place.corpus if found.fits else ""
+        goal = Goal(
+            entered.get("name", suggest_name(path)),
+            entered.get("documents", guess),
+            entered.get("label_set", Goal.label_set),
+        )
+        names = [each.name for each in corpora.list_corpora(project)]
+        sets = {each.name: each.corpus for each in corpora.list_query_sets(project)}
+        return show(labels_preview_markup(found, path, goal, names, sets)), path, LABELS
+
+    def import_labels(self, project: Project, path: str, entered: Mapping[str, str]) -> tuple[Any, ...]:
+        name = entered.get("name", "").strip()
+        if not name:
+            raise BadInput("The query set has no name.", "Write one beside the Import button.")
+        source = {"path": path, "format": entered.get("format", ""), "label_set": entered.get("label_set", "").strip()}
+        arguments = {"name": name, "source": source, "corpus": entered.get("documents") or None}
+        title = f"Import labels into {name}"
+        self.context.jobs.enqueue(IMPORT_LABELS, project.name, arguments, title=title, priority=1)
         return show(""), "", "", draw_jobs(self.context, project.name, KINDS), show("")
 
     def import_queries(self, path: str, qrels: str, name: str, request: gr.Request) -> tuple[Any, Any]:
@@ -106,6 +149,9 @@ class Loader:
         job = self.context.jobs.get(said(event, "id"))
         if job.state != "done":
             return show("")
+        if job.kind == IMPORT_LABELS:
+            result = job.result or {}
+            return show(labels_report_markup(result, Place(job.project, str(result.get("corpus", "")))))
         corpus = str(job.arguments.get("corpus" if job.kind == "queries" else "name", ""))
         link = Place(job.project, corpus).link("/search" if job.kind == "queries" else "/corpus")
         return show(report_markup(job.kind, job.result or {}, link))

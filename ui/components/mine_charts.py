@@ -52,8 +52,8 @@ def histograms_html(found: Preview, spec: MiningSpec, kind: str) -> str:
         f"<span class='mi-kinds' role='group' aria-label='Margin'>margin {buttons}{off if margin is not None else ''}"
         f"</span></header><div class='mi-hists' data-margin='{'' if margin is None else f'{margin:.10g}'}' "
         f"data-kind='{kind}'>{figures}</div><p class='mi-note'>Drag the line, or focus it and press ← →. It is drawn "
-        "below the median of the positives; the rule measures from each query’s own lowest positive. Each side is as "
-        "high as its highest bar.</p></section>"
+        "below the median of the positives; the rule measures from each query’s own lowest positive. Each of the "
+        "three is drawn as high as its highest bar.</p></section>"
     )
 
 
@@ -80,7 +80,7 @@ def histogram_html(each: MinerPreview, margin: float | None, kind: str) -> str:
         f"<svg viewBox='0 0 {len(each.others)} 100' preserveAspectRatio='none' focusable='false' aria-hidden='true'>"
         f"<path class='mi-positive' d='{bars(each.positives, max(each.positives, default=0), 49, -47)}'/>"
         f"<path class='mi-other' d='{bars(each.others, most, 51, 47)}'/>"
-        f"<path class='mi-taken-bar' d='{bars(each.taken, most, 51, 47)}'/></svg>"
+        f"<path class='mi-taken-bar' d='{bars(each.taken, max(each.taken, default=0), 51, 47)}'/></svg>"
         f"{handle}</div><div class='mi-axis'>{axis(low, high)}</div></figure>"
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ui.components.figures import several
-from ui.components.mine_rules import MEANING, rule_texts
+from ui.components.mine_rules import MEANING, SHORT, rule_texts
 from ui.components.results import score_text
 from ui.components.text import clip, escape
 from ui.session import Place
@@ -71,7 +71,8 @@ def fate_html(each: ExampleCandidate, texts: Mapping[str, str], state: str) -> s
         return "<span class='tag' title='No rule drops it; better ones, or the draw, come first'>left over</span>"
     rules = list(dict.fromkeys(sighting.dropped for sighting in each.sightings))
     return "".join(
-        f"<span class='mi-why' title='{escape(MEANING[rule])}'>{escape(texts.get(rule, rule))}</span>" for rule in rules
+        f"<span class='mi-why' title='{escape(f'{texts.get(rule, rule)}. {MEANING[rule]}')}'>{SHORT[rule]}</span>"
+        for rule in rules
     )
 
 
@@ -79,7 +80,7 @@ def sighting_html(one: Sighting) -> str:
     gap = "the positive was not found"
     if one.positive_score is not None:
         gap = f"the positive scored {score_text(one.positive_score)}"
-    fate = f"; dropped: {one.dropped.replace('_', ' ')}" if one.dropped else "; left by all rules"
+    fate = f"; dropped: {SHORT[one.dropped]}" if one.dropped else "; left by all rules"
     title = escape(f"{one.miner}: rank {one.rank}, score {score_text(one.score)}; {gap}{fate}")
     return (
         f"<span class='mi-by{' mi-gone' if one.dropped else ''}' title='{title}'>{escape(clip(one.miner, 30))} "

@@ -26,6 +26,23 @@ MEANING = MappingProxyType(
 )
 
 
+SHORT = MappingProxyType(
+    {
+        "positive": "a known positive",
+        "query": "the query itself",
+        "judged": "judged already",
+        "same_text": "same text",
+        "same_source": "same source",
+        "near_duplicate": "near-duplicate",
+        "absolute_margin": "inside the margin",
+        "relative_margin": "inside the margin",
+        "max_score": "score too high",
+        "min_score": "score too low",
+        "range": "outside the range",
+    }
+)
+
+
 def percent(share: float) -> str:
     """ "95 %", "97.5 %"."""
     return f"{100 * share:.4g} %"

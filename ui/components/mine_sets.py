@@ -1,7 +1,8 @@
 """The states of the Mine page around its charts: which candidates are kept, what is missing, what was mined before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ui.components.empty import empty
 from ui.components.figures import ago, several
@@ -57,8 +58,9 @@ def again_html(message: str, hint: str) -> str:
     return f"<div class='row mi-again'>{problem(message, hint)}{FIND.format('Search again')}</div>"
 
 
-def no_positives(message: str, hint: str, place: Place, query_set: str) -> str:
+def no_positives(needs: tuple[str, str], place: Place, query_set: str) -> str:
     """Where no query can be mined: what is needed, and the two ways to it."""
+    message, hint = needs
     judge, load = place.link("/label", set=query_set), place.link("/corpus")
     return (
         f"<div class='empty'><h2>No query can be mined yet</h2><p>{escape(message)} {escape(hint)}</p>"
@@ -101,15 +103,26 @@ def no_dense(place: Place) -> str:
 def mined_html(found: Sequence[MinedSet], place: Place, view: MineView, choices: Sequence[MinerChoice]) -> str:
     """The proposed label sets of the query set, the newest first."""
     if not found:
-        return (
-            "<h3 class='above'>Proposed sets</h3><div class='note'>None yet of this query set. “Make the proposed set” "
-            f"stores what the rules leave; a person then accepts, rejects or relabels each. {SAFE}</div>"
-        )
+        return ""
+    open_ = any(each.reviewed < each.negatives for each in found)
     rows = "".join(mined_row(each, place, view, choices) for each in found)
     return (
-        "<h3 class='above'>Proposed sets</h3><div class='panel scroll mi-sets'><table class='grid'><thead><tr><th>Set"
-        "</th><th>Miners</th><th>Settings</th><th>Reviewed</th><th>Made</th><th></th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
+        f"<details class='panel mi-sets'{' open' if open_ else ''}><summary>"
+        f"<b>{several(len(found), 'proposed set')}</b> <span class='dim'>for a person to accept, reject or relabel</span></summary><div class='scroll'>"
+        "<table class='grid'><thead><tr><th>Set</th><th>Miners</th><th>Settings</th><th>Reviewed</th>"
+        "<th>Made</th><th></th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+def made_html(result: Mapping[str, Any], place: Place, query_set: str) -> str:
+    """What a mining just stored, and the way to its review."""
+    name = str(result.get("label_set", ""))
+    number = int(result.get("negatives", 0))
+    link = escape(review_link(place, query_set, name))
+    return (
+        f"<div class='note good row mi-made'><b>“{escape(name)}” is made: {several(number, 'proposed negative')}.</b>"
+        f"<a class='btn small primary' href='{link}'>Review them</a></div>"
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 
 from ui.components.assets import FOLDER
 from ui.components.evaluate_charts import difference_bars
@@ -266,5 +267,15 @@ def settings(report: Report) -> str:
     return f"<pre>{escape(pretty(own))}</pre>{runs}<h3>Versions</h3><table class='narrow'>{rows}</table>"
 
 
-def pretty(value: object) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, default=str)
+def pretty(values: Mapping[str, object], prefix: str = "") -> str:
+    """Settings as lines “name: value”, what lies inside others with dots."""
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            lines.append(pretty(value, f"{prefix}{name}."))
+        elif isinstance(value, list | tuple) and value and all(isinstance(each, Mapping) for each in value):
+            lines += [pretty(each, f"{prefix}{name}[{n}].") for n, each in enumerate(value, 1)]
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+            lines.append(f"{prefix}{name}: {text}")
+    return "\n".join(lines)

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.components.cards import card, first_project, fresh, intro, steps, try_out
+from ui.components.cards import card, first_project, fresh, intro, steps, tasks, try_out
 from ui.components.job_panel import draw_jobs, job_panel
 from ui.components.live import go, live, show
 from ui.components.navigation import navigation
@@ -61,7 +61,7 @@ def hand(context: Context, place: Place) -> str:
         examples = example_queries(context, place) if found.embeddings else []
     except WorkbenchError as error:
         return problem(error.message, error.hint)
-    return steps(place, found) + try_out(place, examples, place.project == DEMO_PROJECT)
+    return steps(place, found) + try_out(place, examples, place.project == DEMO_PROJECT) + tasks(place, found)
 
 
 def example_queries(context: Context, place: Place) -> list[str]:

@@ -18,6 +18,7 @@ from ui.components.mine_sets import (
     before_html,
     found_html,
     heading_html,
+    made_html,
     mined_html,
     no_dense,
     no_positives,
@@ -28,7 +29,7 @@ from ui.components.mine_view import KINDS, START, MineView, address, first_miner
 from ui.components.navigation import navigation
 from ui.components.text import escape
 from ui.forms import draw_form
-from ui.handlers import explain, on, on_load, problem, said, tell
+from ui.handlers import on, on_load, problem, said, tell
 from ui.session import Context, Place
 from workbench.errors import BadInput, WorkbenchError
 from workbench.project import Project
@@ -73,6 +74,7 @@ class MinePage:
         self.head = live("mine-head")
         with gr.Column(visible=False, elem_id="mine-body", elem_classes="flat") as self.body:
             self.panel = job_panel(self.context, JOBS, elem_id="mine-jobs")
+            self.list = live("mined")
             with gr.Row(equal_height=False, elem_classes="columns"):
                 with gr.Column(scale=4, min_width=380, elem_classes="panel settings mi-settings"):
                     self.draw_settings()
@@ -80,11 +82,9 @@ class MinePage:
                     self.note = live("mine-note")
                     self.view = live("mine")
                     self.examples = live("mine-examples")
-            self.list = live("mined")
-        self.view.js_on_load = SCRIPT + (
-            f"import('{asset_url('mine.mjs')}').then(m => m.mount(element, "
-            "{watch, act: data => trigger('act', data), slide: data => trigger('slide', data)}));"
-        )
+        loaded = f"import('{asset_url('mine.mjs')}').then(m => m."
+        self.view.js_on_load = SCRIPT + loaded + "mount(element, {watch, slide: data => trigger('slide', data)}));"
+        self.note.js_on_load = SCRIPT + loaded + "remember(element, {watch}));"
         self.wire()
 
     def draw_settings(self) -> None:
@@ -116,7 +116,7 @@ class MinePage:
         for each in self.rules.components:
             on(each.input, self.redraw, asked, drawn, trigger_mode="always_last")
         on(self.view.slide, self.slide, asked, [*drawn, *margins], trigger_mode="always_last")
-        on(self.panel.done, self.resolve, asked, resolved)
+        on(self.panel.done, self.done, asked, resolved)
         for region in (self.view, self.examples, self.found, self.note):
             on(region.act, self.act, asked, [*drawn, *margins, self.panel])
         on(self.button.click, self.propose, [*asked, self.name], self.panel)
@@ -172,6 +172,16 @@ class MinePage:
         except WorkbenchError as error:
             return {self.note: show(problem(error.message, error.hint))}
 
+    def done(
+        self, event: gr.EventData, shown: Shown, query_set: str, miners: list[str], request: gr.Request, *values: Any
+    ) -> Updates:
+        """A job has ended: its candidates are there, or its proposed set is."""
+        updates, place = self.resolve(shown, query_set, miners, request, *values), self.context.place(request)
+        job = self.context.jobs.get(said(event, "id"))
+        if job.kind == "mine" and job.state == "done" and job.arguments.get("query_set") == query_set:
+            updates[self.note]["markup"] += made_html(job.result or {}, place, query_set)
+        return updates
+
     def redraw(self, shown: Shown, query_set: str, miners: list[str], request: gr.Request, *values: Any) -> Updates:
         """A rule has changed."""
         project, place = self.context.here(request)
@@ -186,20 +196,20 @@ class MinePage:
         """Everything but the form: the kept candidates, what the rules make of them, what was mined before."""
         choices = miner_choices(project, place.corpus)
         listed = mined_html(mined_sets(project, view.query_set), place, view, choices)
-        empty = {self.list: show(listed), self.note: show(""), self.examples: show(""), self.found: show("")}
-        empty[self.shown] = Shown((), view.kind, view.start)
-        head = f"<i hidden data-address='{escape(address(place, view))}'></i>"
+        empty: Updates = {each: show("") for each in (self.examples, self.found, self.view)}
+        empty |= {self.list: show(listed), self.shown: Shown((), view.kind, view.start)}
         try:
             chosen = view.chosen(choices)
             kept = kept_candidates(project, view.query_set, view.spec, [each.miner for each in chosen])
-        except BadInput as error:
-            if not view.miners:
-                return {**empty, self.view: show(head + problem(error.message, error.hint))}
-            return {**empty, self.view: show(head + no_positives(*explain(error), place, view.query_set))}
-        found = self.told(place, view, kept, chosen)
+        except WorkbenchError as error:
+            return {**empty, self.note: noted(place, view, problem(error.message, error.hint))}
+        if kept.needs:
+            lacking = no_positives(kept.needs, place, view.query_set)
+            return {**empty, self.note: noted(place, view), self.view: show(lacking)}
+        empty[self.found] = self.told(place, view, kept, chosen)
         if not kept.complete:
-            return {**empty, self.found: found, self.view: show(head + before_html(kept, chosen))}
-        return {**empty, self.found: found, **self.drawn(project, place, view, tuple(kept.found))}
+            return {**empty, self.note: noted(place, view), self.view: show(before_html(kept, chosen))}
+        return {**empty, **self.drawn(project, place, view, tuple(kept.found))}
 
     def told(self, place: Place, view: MineView, kept: Kept, chosen: Sequence[MinerChoice]) -> Update:
         dense = any(each.output in ("dense", "") for each in chosen)
@@ -207,20 +217,29 @@ class MinePage:
 
     def drawn(self, project: Project, place: Place, view: MineView, artifacts: tuple[str, ...]) -> Updates:
         """The counts, charts and examples of the rules over kept candidates."""
-        head = f"<i hidden data-address='{escape(address(place, view))}'></i>"
         if not artifacts:
-            return {self.shown: Shown((), view.kind, view.start), self.note: show(head)}
+            return {self.shown: Shown((), view.kind, view.start), self.note: noted(place, view)}
         try:
             markup = self.charts(project, place, view, artifacts)
             shown = examples(project, artifacts, view.spec, view.start)
-        except WorkbenchError as error:
-            return {self.note: show(again_html(error.message, error.hint))}
+        except BadInput as error:
+            # Other candidates may be kept that answer these rules.
+            wider = self.kept(project, place, view)
+            if wider and wider != artifacts:
+                return self.drawn(project, place, view, wider)
+            return {self.note: noted(place, view, again_html(error.message, error.hint))}
         return {
             self.shown: Shown(artifacts, view.kind, view.start),
-            self.note: show(""),
-            self.view: show(head + markup),
+            self.note: noted(place, view),
+            self.view: show(markup),
             self.examples: show(examples_html(shown, view.spec, place, view.query_set)),
         }
+
+    def kept(self, project: Project, place: Place, view: MineView) -> tuple[str, ...]:
+        """The kept candidates of all chosen miners, empty where some are not there."""
+        chosen = view.chosen(miner_choices(project, place.corpus))
+        found = kept_candidates(project, view.query_set, view.spec, [each.miner for each in chosen])
+        return tuple(found.found) if found.complete else ()
 
     def charts(self, project: Project, place: Place, view: MineView, artifacts: tuple[str, ...]) -> str:
         found = mine.preview(project, artifacts, view.spec)
@@ -292,6 +311,11 @@ class MinePage:
         view = self.asked(shown, query_set, miners, values)
         choices = miner_choices(project, place.corpus)
         return show(mined_html(mined_sets(project, query_set), place, view, choices))
+
+
+def noted(place: Place, view: MineView, markup: str = "") -> Update:
+    """What stands above the charts, and the address that the browser keeps."""
+    return show(f"<i hidden data-address='{escape(address(place, view))}'></i>{markup}")
 
 
 def first_view(place: Place, sets: Sequence[str], choices: Sequence[MinerChoice]) -> tuple[MineView, str]:

@@ -33,7 +33,7 @@ from workbench.errors import BadInput, NotFound
 from workbench.project import Project
 from workbench.workflows import corpus as corpora
 from workbench.workflows import queries as asking
-from workbench.workflows import reranking, views
+from workbench.workflows import adopting, reranking, views
 from workbench.workflows import search as searching
 
 TITLE, PATH = "Search", "/search"
@@ -160,7 +160,7 @@ class SearchPage:
         `link` stands in the address bar in place of the view's own.
         """
         choices = self.choices(project, place.corpus)
-        asked = view.columns or cols.first_columns(choices.systems)
+        asked = view.columns or cols.first_columns(choices.systems, choices.adopted)
         asked = asked if view.columns or not view.image else cols.that_read_pictures(asked, choices.systems)
         columns, missing = cols.fitted(asked, choices.systems)
         view = replace(view, columns=columns)
@@ -196,6 +196,7 @@ class SearchPage:
             [view.name for view in views.list_pipelines(project, corpus.partition("@")[0])],
             reranking.list_rerankers(),
             [each.name for each in corpora.list_query_sets(project, corpus)],
+            adopting.adopted(project, corpus),
         )
 
     def around(self, project: Project, place: Place) -> Around:

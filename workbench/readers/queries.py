@@ -10,7 +10,6 @@ from workbench.errors import BadInput
 from workbench.readers.base import SeenIds, is_unicode, refuse_id, shorten
 from workbench.readers.jsonl import JsonlReader
 from workbench.readers.lines import read_lines
-from workbench.readers.parquet import ParquetReader
 from workbench.readers.records import Record, RecordReader, inside
 from workbench.readers.tables import CsvReader, TsvReader
 from workbench.specs import ImportSpec
@@ -43,7 +42,6 @@ _READERS: dict[str, type[RecordReader]] = {
     ".tsv": _QueryTsv,
     ".tab": _QueryTsv,
     ".txt": _QueryTsv,
-    ".parquet": ParquetReader,
 }
 
 
@@ -102,10 +100,19 @@ def columns_of(path: Path) -> list[str]:
 
 
 def _open(path: Path) -> RecordReader:
+    if path.suffix.lower() == ".parquet":
+        return _open_parquet(path)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise BadInput(f"“{path.name}” is of no known format.", f"Known: {', '.join(_READERS)}.")
+        raise BadInput(f"“{path.name}” is of no known format.", f"Known: {', '.join(_READERS)}, .parquet.")
     return reader(path, ImportSpec())
+
+
+def _open_parquet(path: Path) -> RecordReader:
+    # Imported here: the app starts without pyarrow.
+    from workbench.readers.parquet import ParquetReader
+
+    return ParquetReader(path, ImportSpec())
 
 
 def _query(folder: Path, record: Record, unnamed: tuple[str, ...]) -> tuple[Query, str]:
@@ -147,7 +154,9 @@ def read_qrels(*paths: Path) -> Iterator[Qrel | SkippedRow]:
     for path in paths:
         file = qrels_file(path)
         if file is None or file.stat().st_size == 0:
-            raise BadInput(f"“{path.name}” holds no judgments.", "Give a TREC, TSV, JSONL or Parquet file of judgments.")
+            raise BadInput(
+                f"“{path.name}” holds no judgments.", "Give a TREC, TSV, JSONL or Parquet file of judgments."
+            )
         for where, row in _parquet_rows(file) if file.suffix.lower() == ".parquet" else _qrel_rows(file):
             rows += 1
             qrel, reason = (None, row) if isinstance(row, str) else _qrel(row)
@@ -160,7 +169,7 @@ def read_qrels(*paths: Path) -> Iterator[Qrel | SkippedRow]:
 
 
 def _parquet_rows(file: Path) -> Iterator[tuple[str, "_Row | str"]]:
-    reader = ParquetReader(file, ImportSpec())
+    reader = _open_parquet(file)
     missing = [what for what, names in _QREL_FIELDS.items() if not set(names) & set(reader.names)]
     if missing:
         raise BadInput(

@@ -1,22 +1,17 @@
 """What a listwise reranker asks about a window of documents: a model that runs here, or one at an endpoint."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from workbench.batching import DoesNotFit
 from workbench.errors import BadInput, WorkbenchError
 from workbench.rerankers.causal import Causal, answer_logits, cleaned, load_causal
 from workbench.rerankers.endpoint import Endpoint, chat_address
 from workbench.rerankers.ordering import LETTERS, SYSTEM, Order, one_line, read_order, window_prompt
+from workbench.rerankers.writing import Framing, Tick, written
 from workbench.specs import EncodeSpec, ListwiseSpec
-from workbench.torch_models import if_it_fits, precision
-
-Tick = Callable[[], None]
-"""Called now and then while a window is worked on; what it raises stops the work."""
 
 QUERY_TOKENS = 256
 """Most tokens (at an endpoint: words) of a query; it stands in the prompt twice."""
@@ -89,12 +84,9 @@ class LocalModel:
         if spec.first_token and any(len(words.of(letter)) > 1 for letter in LETTERS[: spec.window]):
             raise BadInput(f"The tokenizer of “{spec.model}” cuts letters up.", "Switch first_token off.")
         self.warnings: list[str] = []
-        tokenizer = words.tokenizer
-        self._chat = bool(getattr(tokenizer, "chat_template", None))
-        if not self._chat:
+        self._framing = Framing(words)
+        if not self._framing.chat:
             self.warnings.append(f"“{spec.model}” has no chat template: the question is put to it as plain text.")
-        specials = sorted(set(tokenizer.all_special_tokens), key=len, reverse=True)
-        self._specials = re.compile("|".join(map(re.escape, specials)) or r"(?!)")
         self.passage_tokens = self._fitting(spec)
 
     def _fitting(self, spec: ListwiseSpec) -> int:
@@ -122,14 +114,7 @@ class LocalModel:
         return QUERY_TOKENS if self.causal.limit is None else min(QUERY_TOKENS, self.causal.limit // 8)
 
     def cut(self, texts: Sequence[str], limit: int) -> list[str]:
-        words = self.causal.words
-        # Nothing of a text may count as the end of a turn.
-        flat = [one_line(self._specials.sub(" ", cleaned(text, limit))) for text in texts]
-        kept = words.of_data(flat, limit + 1)
-        return [
-            text if len(ids) <= limit else one_line(words.text(ids[:limit]))
-            for text, ids in zip(flat, kept, strict=True)
-        ]
+        return self._framing.cut(texts, limit)
 
     def ask(self, query: str, passages: list[str], tick: Tick) -> tuple[str, str, Order]:
         query = self.cut([query], self._query_tokens())[0]
@@ -137,7 +122,7 @@ class LocalModel:
         try:
             if self._first:
                 return self._first_answer(f"{prompt}[", len(passages))
-            answer = self._written(prompt, len(passages), tick)
+            answer = written(self.causal, prompt, answer_tokens(len(passages)), tick)
         except DoesNotFit as error:
             raise WorkbenchError(
                 f"The device has no memory for a window of {len(passages)} documents.",
@@ -146,19 +131,7 @@ class LocalModel:
         return prompt, answer, read_order(answer, len(passages))
 
     def _framed(self, prompt: str) -> str:
-        """The prompt as the model's chat template has it, up to where its answer begins."""
-        if not self._chat:
-            return f"{SYSTEM}\n\n{prompt}\n\nAnswer: "
-        turns = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}]
-        apply = self.causal.words.tokenizer.apply_chat_template
-        from jinja2 import TemplateError
-
-        try:
-            return str(apply(turns, tokenize=False, add_generation_prompt=True))
-        except TemplateError:
-            # Some templates (Gemma's, Mistral's first ones) know no system turn.
-            joined = [{"role": "user", "content": f"{SYSTEM}\n\n{prompt}"}]
-            return str(apply(joined, tokenize=False, add_generation_prompt=True))
+        return self._framing.framed(SYSTEM, prompt)
 
     def _first_answer(self, prompt: str, count: int) -> tuple[str, str, Order]:
         """FIRST: the letters by the logit that each has as the first one of the answer."""
@@ -167,37 +140,9 @@ class LocalModel:
         answer = " > ".join(f"{LETTERS[place]} {logits[place]:.3f}" for place in order)
         return prompt, answer, Order(order, ())
 
-    def _written(self, prompt: str, count: int, tick: Tick) -> str:
-        """The answer that the model writes, each token the likeliest."""
-        from transformers import GenerationConfig
-
-        causal, words = self.causal, self.causal.words
-        tokens = torch.tensor([words.of(prompt)], device=causal.device)
-        own = getattr(causal.model, "generation_config", None)
-        end = getattr(own, "eos_token_id", None) or words.tokenizer.eos_token_id
-        config = GenerationConfig(
-            do_sample=False, max_new_tokens=answer_tokens(count), eos_token_id=end, pad_token_id=words.pad
-        )
-
-        def watch(ids: torch.Tensor, scores: Any, **more: Any) -> torch.Tensor:
-            tick()
-            return torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
-
-        def run() -> Any:
-            with torch.inference_mode(), precision(causal.device, causal.dtype):
-                return causal.model.generate(
-                    tokens,
-                    attention_mask=torch.ones_like(tokens),
-                    generation_config=config,
-                    stopping_criteria=[watch],
-                )
-
-        made = if_it_fits(causal.device, run)
-        return str(words.tokenizer.decode(made[0, tokens.shape[1] :], skip_special_tokens=True))
-
     def describe(self) -> dict[str, Any]:
         return {
-            "chat_template": self._chat,
+            "chat_template": self._framing.chat,
             "passage_tokens": self.passage_tokens,
             "decoding": "first token" if self._first else "greedy",
             **self.causal.described(),

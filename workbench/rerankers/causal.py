@@ -23,10 +23,10 @@ from workbench.checkpoints import (
 )
 from workbench.errors import BadInput
 from workbench.rerankers.gguf import gguf_folder
-from workbench.specs import EncodeSpec, ListwiseSpec, LLMRerankerSpec
+from workbench.specs import EncodeSpec, ListwiseSpec, LLMRerankerSpec, WriterSpec
 from workbench.torch_models import if_it_fits, position_limit, precision, set_precision, untrained
 
-CausalSpec = LLMRerankerSpec | ListwiseSpec
+CausalSpec = LLMRerankerSpec | ListwiseSpec | WriterSpec
 LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError)
 CHARACTERS_PER_TOKEN = 16
 """A text is cut to so many characters for each token that can be read, before it is tokenised: 10 MB cost nothing.

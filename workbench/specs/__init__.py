@@ -29,6 +29,7 @@ from workbench.specs.rerankers import (
     RerankerSpec,
     reranker_spec,
 )
+from workbench.specs.test_sets import RecipeSpec, VarySpec, WriterSpec
 
 __all__ = [
     "ENCODER_SPECS",
@@ -56,12 +57,15 @@ __all__ = [
     "MiningSpec",
     "MultiVectorSpec",
     "PipelineSpec",
+    "RecipeSpec",
     "RerankSpec",
     "RerankerSpec",
     "RetrieverSpec",
     "SparseSpec",
     "Spec",
     "Trial",
+    "VarySpec",
+    "WriterSpec",
     "canonical_json",
     "check_limits",
     "encoder_spec",

@@ -99,7 +99,8 @@ def export_labels(
         seconds=round(time.monotonic() - started, 3),
         warnings=_warnings(written, found),
     )
-    told: dict[str, Any] = {"format": format, "query_set": info.name, "label_sets": [asdict(each) for each in plan.chosen]}
+    told: dict[str, Any] = {"format": format, "query_set": info.name}
+    told["label_sets"] = [asdict(each) for each in plan.chosen]
     told |= {"choice": choice.to_dict(), "settings": export.spec.to_dict(), "prompts": plan.prompts}
     told |= {name: value for name, value in asdict(report).items() if name not in _NOT_IN_MANIFEST}
     told |= {"files": [Path(each).name for each in written.files], "made_with": _tools()}

@@ -37,7 +37,10 @@ class Exportable:
 
 @dataclass(frozen=True)
 class Preview:
-    """The first `SHOWN` lines of each file, by its name; of `queries` that were read `left_out` have no row, and why."""
+    """The first `SHOWN` lines of each file, by its name; of the `queries` that were read `left_out` have no row, and why.
+
+    `prompts`: of the encoder that was named, as it applied them.
+    """
 
     files: list[tuple[str, list[str]]]
     queries: int

@@ -7,14 +7,17 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from workbench import corpora
-from workbench.db import artifacts, query_sets
+from workbench.db import artifacts, label_sets, query_progress, query_sets, runs
 from workbench.project import Project
 from workbench.workflows.index import INVERTED
 
 
 @dataclass(frozen=True)
 class Overview:
-    """A project's figures. `documents` counts the newest version of each corpus; `bytes` is what it takes on disk."""
+    """A project's figures. `documents` counts the newest version of each corpus; `bytes` is what it takes on disk.
+
+    `judged`: pairs that people spoke of; imported and mined ones are not counted.
+    """
 
     name: str
     corpora: list[str]
@@ -22,6 +25,9 @@ class Overview:
     embeddings: int
     indices: int
     query_sets: int
+    maps: int
+    judged: int
+    runs: int
     bytes: int
     changed_at: float
 
@@ -35,6 +41,12 @@ def overview(project: Project) -> Overview:
         kinds = chosen.group_by(artifacts.c.kind)
         made = {kind: int(number) for kind, number in connection.execute(kinds)}
         sets = connection.execute(sa.select(sa.func.count()).select_from(query_sets)).scalar_one()
+        ran = connection.execute(sa.select(sa.func.count()).select_from(runs)).scalar_one()
+        people = (label_sets.c.name == query_progress.c.label_set) & (
+            label_sets.c.query_set_id == query_progress.c.query_set_id
+        )
+        said = sa.select(sa.func.sum(query_progress.c.said)).join(label_sets, people)
+        judged = connection.execute(said.where(label_sets.c.kind == "person")).scalar() or 0
     return Overview(
         name=project.name,
         corpora=sorted(info.name for info in newest),
@@ -42,6 +54,9 @@ def overview(project: Project) -> Overview:
         embeddings=made.get("embedding", 0),
         indices=made.get("index", 0),
         query_sets=int(sets),
+        maps=made.get("map", 0),
+        judged=int(judged),
+        runs=int(ran),
         bytes=tree_bytes(project.folder),
         changed_at=changed_at(project.db.path),
     )

@@ -57,7 +57,7 @@ class Example:
 
 
 def examples(
-    project: Project, artifacts: Sequence[str], spec: MiningSpec, start: int = 0, count: int = 3, shown: int = 8
+    project: Project, artifacts: Sequence[str], spec: MiningSpec, start: int = 0, count: int = 3, shown: int = 5
 ) -> list[Example]:
     """`count` queries spread evenly over those that are mined, from place `start` on (counted round).
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench import query_sets
 from workbench.artifacts import Artifact
+from workbench.errors import BadInput
 from workbench.project import Project
 from workbench.specs import MiningSpec, PipelineSpec, RetrieverSpec
 from workbench.workflows.dealing import candidates as pipelines_of
@@ -51,13 +53,15 @@ def miner_choices(project: Project, corpus: str) -> list[MinerChoice]:
 class Kept:
     """The kept candidates of each miner, None where they have to be searched; `total` queries, `without` a positive.
 
-    `missing` positives name documents that the corpus does not have.
+    `missing` positives name documents that the corpus does not have. `needs`: where no query can be mined, why, and
+    what to do.
     """
 
     artifacts: list[str | None]
     total: int
     without: int
     missing: int
+    needs: tuple[str, str] | None = None
 
     @property
     def complete(self) -> bool:
@@ -71,9 +75,13 @@ class Kept:
 def kept_candidates(project: Project, query_set: str, spec: MiningSpec, miners: Sequence[Miner]) -> Kept:
     """Which candidates `find_candidates` would find there. Reads the judgments, loads no model and searches nothing.
 
-    Those with near-duplicates measured come first. Raises as `find_candidates`.
+    Those with near-duplicates measured come first. Raises `NotFound` on names, `BadInput` where the miners do not fit.
     """
-    known = known_of(project, query_set, spec.label_sets)
+    try:
+        known = known_of(project, query_set, spec.label_sets)
+    except BadInput as error:
+        total = query_sets.find(project.db, query_set).queries
+        return Kept([None] * len(miners), total, total, 0, (error.message, error.hint))
     finders = [finder_of(project, known.corpus, each) for each in miners]
     dense = next((each.dense for each in finders if each.dense is not None), None)
     groups = Groups(project, known.corpus, spec)

@@ -1,7 +1,7 @@
 """Import queries and qrels for a corpus, and list them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -12,6 +12,7 @@ from workbench.db import WRITE_BATCH
 from workbench.errors import NotFound
 from workbench.project import Project, check_name
 from workbench.query_sets import QuerySetDraft, QuerySetInfo
+from workbench.readers.base import shorten
 from workbench.readers.queries import qrels_file, queries_file, read_qrels, read_queries
 from workbench.specs import fingerprint
 from workbench.types import Progress, Query, SkippedRow, no_progress
@@ -23,7 +24,7 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class QueryReport:
     """What an import of queries did. `unknown_documents` judgments name no document of the corpus (they are kept),
-    `unknown_queries` no query of the file (they are not)."""
+    `unknown_queries` no query of the file (they are not); the first 1,000 ids of each are listed."""
 
     query_set: str
     queries: int
@@ -33,6 +34,17 @@ class QueryReport:
     unknown_queries: int = 0
     warnings: list[str] = field(default_factory=list)
     skipped_rows: list[SkippedRow] = field(default_factory=list)
+    unknown_document_ids: list[str] = field(default_factory=list)
+    unknown_query_ids: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class QueryFiles:
+    """Where a query set comes from: the files of its queries and of its judgments, and the path that was asked for."""
+
+    source: Path
+    queries: tuple[Path, ...]
+    qrels: tuple[Path, ...] = ()
 
 
 def import_queries(
@@ -47,48 +59,60 @@ def import_queries(
 
     The same files again are a no-op; others under a name that is taken raise `BadInput`. All or nothing.
     """
-    name, path = check_name("query set", name), Path(path).expanduser()
-    info = corpora.find(project.db, corpus)
+    path = Path(path).expanduser()
     with sources_told(path):
-        files = [queries_file(path)]
         judged = Path(qrels).expanduser() if qrels is not None else path if path.is_dir() else None
         found = None if judged is None else qrels_file(judged)
-        files += [found] if found else []
-        source = fingerprint(info.name, hash_files(files, path if path.is_dir() else path.parent, progress))
+        files = QueryFiles(path, (queries_file(path),), (found,) if found else ())
+        told = []
+        if judged is not None and found != judged:
+            told = [f"The judgments were taken from {found.name}." if found else "The folder has no judgments (qrels)."]
+        return import_query_files(project, name, files, (corpus, told), progress)
+
+
+def import_query_files(
+    project: Project, name: str, files: QueryFiles, about: tuple[str, list[str]], progress: Progress = no_progress
+) -> QueryReport:
+    """As `import_queries`, of known files; `about`: the corpus, and what its report is to warn of besides."""
+    name, (corpus, told) = check_name("query set", name), about
+    info = corpora.find(project.db, corpus)
+    with sources_told(files.source):
+        root = files.source if files.source.is_dir() else files.source.parent
+        source = fingerprint(info.name, hash_files([*files.queries, *files.qrels], root, progress))
         for existing in query_sets.listed(project.db, info.name):
             if existing.name == name and existing.report.get("source_fingerprint") == source:
                 return _from_report(existing)
-        with query_sets.begin(project.db, project.media, name, info.id, str(path)) as draft:
+        with query_sets.begin(project.db, project.media, name, info.id, str(files.source)) as draft:
             report = _fill(draft, name, files, progress)
-            if judged is not None and found != judged:
-                report.warnings.append(
-                    f"The judgments were taken from {found.name}." if found else "The folder has no judgments (qrels)."
-                )
+            report.warnings.extend(told)
             draft.finish({**asdict(report), "source_fingerprint": source, "imported_at": time.time()})
             return report
 
 
-def _fill(draft: QuerySetDraft, name: str, files: list[Path], progress: Progress) -> QueryReport:
+def _fill(draft: QuerySetDraft, name: str, files: QueryFiles, progress: Progress) -> QueryReport:
     skips = Skips()
-    prefix = len(files) > 1
-
-    def add_queries(batch: list[Query]) -> None:
+    prefix = files.queries[0].name if files.qrels else ""
+    for batch in _batches(read_queries(*files.queries), skips, prefix):
         draft.append_queries(_with_images(batch, draft, skips))
-
-    for batch in _batches(read_queries(files[0]), skips, files[0].name if prefix else ""):
-        add_queries(batch)
         progress(draft.queries, 0)
     if not draft.queries:
-        raise skips.nothing_left(files[0], "query")
-    for file in files[1:]:
-        for qrels in _batches(read_qrels(file), skips, file.name):
-            draft.append_qrels(qrels, file.name)
+        raise skips.nothing_left(files.queries[0], "query")
+    if files.qrels:
+        source = files.qrels[0].name
+        for qrels in _batches(read_qrels(*files.qrels), skips, source):
+            draft.append_qrels(qrels, source)
             progress(draft.queries + draft.judgments, 0)
     warnings = []
     if draft.unknown_documents:
-        warnings.append(f"{draft.unknown_documents:,} judgments name documents that the corpus does not have.")
+        warnings.append(
+            f"{draft.unknown_documents:,} judgments name documents that the corpus does not have"
+            f"{first_of(draft.unknown_document_ids)}."
+        )
     if draft.unknown_queries:
-        warnings.append(f"{draft.unknown_queries:,} judgments name queries that the file does not have; left out.")
+        warnings.append(
+            f"{draft.unknown_queries:,} judgments name queries that the file does not have"
+            f"{first_of(draft.unknown_query_ids)}; left out."
+        )
     return QueryReport(
         name,
         draft.queries,
@@ -98,7 +122,15 @@ def _fill(draft: QuerySetDraft, name: str, files: list[Path], progress: Progress
         draft.unknown_queries,
         warnings,
         skips.rows,
+        list(draft.unknown_document_ids),
+        list(draft.unknown_query_ids),
     )
+
+
+def first_of(ids: Iterable[str]) -> str:
+    """ " (d7, d9, d12 …)": the first three ids, shortened."""
+    some = [shorten(each) for each in islice(ids, 4)]
+    return f" ({', '.join(some[:3])}{' …' if len(some) > 3 else ''})" if some else ""
 
 
 def _batches(rows: Iterator[T | SkippedRow], skips: Skips, file: str) -> Iterator[list[T]]:

@@ -7,11 +7,12 @@ export function mount(element, { watch, act }) {
   const table = () => document.querySelector("#evaluate .ev");
   const details = () => document.querySelector("#evaluate-details .live");
   const isTable = Boolean(element.closest("#evaluate"));
-  let asked = "";
+  let asked = "", sent = false;   // the table that details were asked for; whether a form was sent
 
   function open(to, push = true) {
     const url = new URL(to, location.href);
     if (url.pathname !== OWN) return location.assign(url);
+    sent = false;
     if (push) history.pushState(history.state, "", url);
     element.setAttribute("aria-busy", "true");
     act({ do: "show", to: url.pathname + url.search });
@@ -24,7 +25,9 @@ export function mount(element, { watch, act }) {
     const here = new URL(location.href), wanted = new URL(root.dataset.address, location.href);
     const theme = here.searchParams.get("__theme");
     if (theme) wanted.searchParams.set("__theme", theme);
-    if (here.href !== wanted.href) history.replaceState(history.state, "", wanted);
+    // A form that was sent is a step to come back from; the rest only completes the address.
+    if (here.href !== wanted.href) history[sent ? "pushState" : "replaceState"](history.state, "", wanted);
+    sent = false;
     const { stamp } = root.dataset, below = details();
     if (below) below.hidden = !stamp;
     if (!stamp || stamp === asked) return;
@@ -45,6 +48,7 @@ export function mount(element, { watch, act }) {
   }
 
   element.addEventListener("click", (event) => {
+    if (event.target.closest("[data-do]")) sent = true;
     const link = event.target.closest("a.ev-go");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();

@@ -2,10 +2,10 @@
 // .mi-hists[data-kind][data-margin] holds .mi-hist[data-low][data-high][data-median] with .mi-line and .mi-cut;
 // .mi-chart[data-last] of the sweep holds .mi-now. Where the line stands while Python has not answered yet is ours.
 
-const WAIT = 60; // ms between two counts while dragging
+const PATIENCE = 3000; // ms after which a question without an answer no longer holds up the next
 
 export function mount(element, { watch, slide }) {
-  let held = null, dragging = null, timer = 0, sent = 0;
+  let held = null, sent = null, dragging = null, waiting = false, timer = 0;
 
   const box = () => element.querySelector(".mi-hists");
   const kind = () => box()?.dataset.kind || "relative";
@@ -19,6 +19,7 @@ export function mount(element, { watch, slide }) {
       if (!line) continue;
       const [low, high, median] = numbers(figure);
       const at = Math.min(100, Math.max(0, (100 * (median - margin * unit(figure) - low)) / (high - low)));
+      line.style.setProperty("--at", `${at}%`);
       line.style.left = figure.querySelector(".mi-cut").style.left = `${at}%`;
       line.setAttribute("aria-valuenow", margin);
       line.setAttribute("aria-valuetext", told(margin));
@@ -31,13 +32,31 @@ export function mount(element, { watch, slide }) {
 
   const round = (margin) => (kind() === "relative" ? Math.round(margin * 1000) / 1000 : Number(margin.toPrecision(3)));
 
-  function move(margin, now = false) {
+  function move(margin) {
     held = Math.max(0, round(margin));
     place(held);
+    ask();
+  }
+
+  // One question at a time: the answer to it asks for where the line is by then, so that the last place always counts.
+  function ask() {
+    if (waiting || held === null || held === sent) return;
+    waiting = true;
+    sent = held;
+    slide({ value: String(held) });
     clearTimeout(timer);
-    // While the line moves: at most one count every WAIT, and always the last.
-    const wait = now ? 0 : Math.max(0, WAIT - (performance.now() - sent));
-    timer = setTimeout(() => { sent = performance.now(); slide({ value: String(held) }); }, wait);
+    timer = setTimeout(answered, PATIENCE);
+  }
+  function answered() {
+    waiting = false;
+    clearTimeout(timer);
+    settle();
+    ask();
+  }
+  // Once the line rests and Python has drawn it, the line is Python's again.
+  function settle() {
+    if (!dragging && !waiting && held === sent) held = sent = null;
+    if (held !== null) place(held);
   }
 
   function marginAt(figure, x) {
@@ -57,7 +76,7 @@ export function mount(element, { watch, slide }) {
   });
   element.addEventListener("pointermove", (event) => { if (dragging) move(marginAt(dragging, event.clientX)); });
   for (const name of ["pointerup", "pointercancel"]) {
-    element.addEventListener(name, () => { if (dragging) { dragging = null; if (held !== null) move(held, true); } });
+    element.addEventListener(name, () => { if (dragging) { dragging = null; settle(); } });
   }
   element.addEventListener("keydown", (event) => {
     const line = event.target.closest?.(".mi-line");
@@ -70,17 +89,9 @@ export function mount(element, { watch, slide }) {
     move(now + way * step * (event.shiftKey ? 5 : 1));
   });
 
-  function redrawn() {
-    const drawn = box();
-    if (held !== null && drawn) {
-      if (!dragging && Number(drawn.dataset.margin) === held && drawn.dataset.margin !== "") held = null;
-      else place(held);
-    }
-  }
   // Another choice than the line's ends its hold: what Python says then counts.
-  element.addEventListener("click", (event) => { if (event.target.closest("[data-do]")) held = null; });
-  watch("markup", redrawn);
-  redrawn();
+  element.addEventListener("click", (event) => { if (event.target.closest("[data-do]")) held = sent = null; });
+  watch("markup", answered);
   element.dataset.mounted = "1";
 }
 

@@ -1,9 +1,14 @@
 """Judgments in storage: kept in order, changed with a log, undone and redone, never overwritten by a machine."""
 
+import json
+
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
 from workbench import judging_log, judgments, label_sets, query_sets
+from workbench.__main__ import app
+from workbench.cli import guarded
 from workbench.db import WRITE_BATCH
 from workbench.db import judgment_events as events
 from workbench.errors import BadInput, NotFound
@@ -203,3 +208,23 @@ def test_every_change_is_an_event(project, mine):
     with project.db.read() as connection:
         rows = connection.execute(sa.select(events.c.status, events.c.change, events.c.after)).all()
     assert [(row.status, row.change, row.after["relevance"]) for row in rows] == [("old", 1, 2), ("done", 2, 0)]
+
+
+def test_the_command_line_judges_and_says_what_is_wrong(project, capsys):
+    def run(*words):
+        return CliRunner().invoke(app, ["--json", "--project", str(project.folder), "label", *words])
+
+    done = run("a", "d2", "--query-set", "q", "--relevance", "2", "--annotator", "Ada")
+    assert json.loads(done.stdout) == {
+        "query_id": "a", "doc_id": "d2", "relevance": 2, "is_hard_negative": False, "annotator": "Ada", "changed": 1
+    }  # fmt: skip
+    assert run("a", "d1", "--query-set", "q", "--hard-negative").exit_code == 0
+    assert judging.said(project, Judge("q", "Ada"), "a") == {"d2": GOOD}
+    assert judging.said(project, Judge("q"), "a") == {"d1": HARD}
+    for words, message in [
+        (("a", "dx", "--query-set", "q"), "no document “dx”"), (("a", "d1", "--query-set", "x"), "query set"),
+        (("a", "d1", "--query-set", "q", "--relevance", "7"), "no grade"),
+    ]:  # fmt: skip
+        call = ["--project", str(project.folder), "label", *words]
+        assert guarded(lambda call=call: app(call, standalone_mode=False)) == 1
+        assert message in capsys.readouterr().err

@@ -19,7 +19,21 @@ from workbench.project import Workspace
 if TYPE_CHECKING:
     from workbench.jobs import JobService
 
-PAGES = ("home", "corpus", "encode", "index", "search", "map", "mine", "label", "review", "evaluate", "blind", "jobs")
+PAGES = (
+    "home",
+    "corpus",
+    "encode",
+    "index",
+    "laboratory",
+    "search",
+    "map",
+    "mine",
+    "label",
+    "review",
+    "evaluate",
+    "blind",
+    "jobs",
+)
 """Modules of `ui.pages`, in the order of the bar; the first is served at “/”."""
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 

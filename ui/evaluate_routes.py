@@ -117,8 +117,9 @@ def report_of(project: Project, shown: Shown, found: list[Comparison], title: st
 
 
 def refused(error: Exception) -> HTTPException:
-    message, hint = explain(error)
-    status = 404 if isinstance(error, NotFound) else 400 if isinstance(error, WorkbenchError) else 500
+    # A number that no database row can have.
+    message, hint = ("There is no such run.", "") if isinstance(error, OverflowError) else explain(error)
+    status = 404 if isinstance(error, NotFound | OverflowError) else 400 if isinstance(error, WorkbenchError) else 500
     return HTTPException(status, f"{message} {hint}".strip())
 
 

@@ -22,7 +22,7 @@ _BLOCK = 2**20
 
 
 def add_exports(router: APIRouter, context: "Context") -> None:
-    """`GET /exports/{project}/{name}`: the file as an attachment, a folder as a ZIP archive; 404 where there is none."""
+    """`GET /exports/{project}/{name}`: a file as an attachment, a folder as a ZIP archive; 404 for anything else."""
 
     @router.get("/exports/{project}/{name}")
     def export(project: str, name: str) -> Response:

@@ -12,11 +12,13 @@ import typer
 
 from workbench.cli import Asking, Call, guarded, run_job, search_answer, with_json_first
 from workbench.lab_commands import lab_index
-from workbench.label_commands import export, import_labels
+from workbench.lab_encoder_command import lab_encoder
+from workbench.label_commands import export, import_labels, label
 from workbench.mining_command import mine
 from workbench.review_commands import agreement, guard
 from workbench.run_commands import evaluate, import_run, run
 from workbench.specs import EncodeSpec, ImportSpec, IndexSpec, MapSpec
+from workbench.test_set_commands import import_test_set, make_test_set, vary_queries
 from workbench.types import Content, Filter
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -302,10 +304,15 @@ app.command()(import_run)
 app.command()(evaluate)
 app.command()(mine)
 app.command()(lab_index)
+app.command()(lab_encoder)
+app.command()(label)
 app.command()(export)
 app.command()(import_labels)
 app.command()(guard)
 app.command()(agreement)
+app.command()(import_test_set)
+app.command()(make_test_set)
+app.command()(vary_queries)
 
 if __name__ == "__main__":
     sys.exit(guarded(lambda: app(with_json_first(sys.argv[1:]), standalone_mode=False)))

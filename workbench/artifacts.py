@@ -19,7 +19,7 @@ from workbench.specs import canonical_json, fingerprint
 from workbench.vectors import write_durably
 
 FORMAT_VERSION = 1
-KINDS = ("embedding", "index", "map", "space", "run", "model", "candidates", "suspects", "lab")
+KINDS = ("embedding", "index", "map", "space", "run", "model", "candidates", "suspects", "lab", "lab-encoder")
 
 
 @dataclass(frozen=True)

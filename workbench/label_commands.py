@@ -1,4 +1,4 @@
-"""The commands of the command line that carry judgments in and out."""
+"""The commands of the command line that judge and carry judgments in and out."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +8,28 @@ import typer
 
 from workbench.cli import Call, run_job
 from workbench.specs import ExportSpec, LabelChoice
+from workbench.workflows.judging import PEOPLE, Judge, Pair, Verdict, judge
+
+
+def label(
+    context: typer.Context,
+    query_id: str,
+    doc_id: str,
+    query_set: Annotated[str, typer.Option(help="The query's set")],
+    relevance: Annotated[int, typer.Option(help="0 not relevant, 1 to 3 more and more")] = 0,
+    hard_negative: Annotated[bool, typer.Option("--hard-negative", help="Not relevant, and looks so")] = False,
+    annotator: Annotated[str, typer.Option(help="Who judges")] = "me",
+    label_set: Annotated[str, typer.Option(help="Where to")] = PEOPLE,
+    note: Annotated[str, typer.Option(help="Why")] = "",
+) -> None:
+    """Judge the document DOC_ID for the query QUERY_ID."""
+    call: Call = context.obj
+    by, verdict = Judge(query_set, annotator, label_set), Verdict(relevance, hard_negative, note=note)
+    done = judge(call.project, by, Pair(query_id, doc_id), verdict)
+    said = {"query_id": query_id, "doc_id": doc_id, "relevance": relevance, "is_hard_negative": hard_negative}
+    what = "hard negative" if hard_negative else f"grade {relevance}"
+    state = "" if done.changed else " (as before)"
+    call.answer({**said, "annotator": annotator, "changed": done.changed}, f"{query_id} · {doc_id}: {what}{state}")
 
 
 def export(

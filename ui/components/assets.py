@@ -17,6 +17,8 @@ ASSETS = {
     "panels.mjs": "text/javascript",
     "blind.css": "text/css",
     "blind.mjs": "text/javascript",
+    "export_labels.css": "text/css",
+    "lab.css": "text/css",
     "label.css": "text/css",
     "label.mjs": "text/javascript",
     "label_dialogs.mjs": "text/javascript",

@@ -11,7 +11,7 @@ from workbench.workflows.home import Overview
 def intro() -> str:
     return (
         "<p class='intro'>Load a corpus of texts or pictures, encode it with several encoders, search it by meaning or "
-        "by words, and see what each one finds. Judge, mine hard negatives, and measure what changed. Long work runs in "
+        "by words, and see what each one finds. Judge, mine negatives, and measure what changed. Long work runs in "
         "the background; everything stays in a folder per project on this machine.</p>"
     )
 

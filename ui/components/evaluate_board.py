@@ -17,7 +17,7 @@ from ui.session import Place
 from workbench.errors import NotFound
 from workbench.project import Project
 from workbench.workflows import corpus as corpora
-from workbench.workflows.evaluate import Comparison, evaluate, per_query, slices
+from workbench.workflows.evaluate import Comparison, Evaluation, evaluate, per_query, slices
 from workbench.workflows.evaluated import texts_of
 from workbench.workflows.report import points_of
 from workbench.workflows.running import list_runs
@@ -52,15 +52,19 @@ def evaluated(project: Project, place: Place, view: EvaluateView) -> Shown:
     if not ids:
         return Shown(place, view, runs)
     found = evaluate(project, ids, view.measures, view.labels or None, view.options)
+    return Shown(place, completed(found, view), runs, found)
+
+
+def completed(found: Evaluation, view: EvaluateView) -> EvaluateView:
+    """The view with what it left open: the first measure, the oldest run as the baseline, the best of the others."""
     measure = view.measure if view.measure in found.measures else found.measures[0]
-    baseline = view.baseline if view.baseline in ids else ids[0]
-    others = [each for each in found.runs if each.run.id != baseline]
-    best = max(others, key=lambda each: each.means[measure] or 0.0, default=None)
-    wanted = {each.run.id for each in others}
-    other = view.other if view.other in wanted else best.run.id if best else baseline
+    known = {each.run.id: each for each in found.runs}
+    baseline = view.baseline if view.baseline in known else next(iter(known))
+    others = {id: each for id, each in known.items() if id != baseline}
+    best = max(others, key=lambda id: others[id].means[measure] or 0.0, default=baseline)
+    other = view.other if view.other in others else best
     query = view.query if view.query in found.query_ids else ""
-    view = replace(view, measure=measure, baseline=baseline, other=other, query=query)
-    return Shown(place, view, runs, found)
+    return replace(view, measure=measure, baseline=baseline, other=other, query=query)
 
 
 def shown_of(project: Project, place: Place) -> Shown:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ui.components.figures import size
+from ui.components.figures import several
 from ui.components.text import clip, escape
 
 MOST_BARS = 400
@@ -87,7 +87,7 @@ def difference_bars(
     most = float(np.abs(differences).max()) or 1.0
     parts = [_bar(differences, int(edges[n]), int(edges[n + 1]), n, most, link, chosen) for n in range(columns)]
     told = (
-        f"{int((differences < 0).sum()):,} queries are worse, {int((differences == 0).sum()):,} equal, "
+        f"{several(int((differences < 0).sum()), 'query/queries')} worse, {int((differences == 0).sum()):,} equal, "
         f"{int((differences > 0).sum()):,} better"
     )
     return (
@@ -255,7 +255,3 @@ def milliseconds(value: float) -> str:
     if value >= 1000:
         return f"{value / 1000:.3g} s"
     return f"{value:.3g} ms"
-
-
-def megabytes(value: float) -> str:
-    return size(value)

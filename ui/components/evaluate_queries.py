@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
 
 from ui.components.address import Column, View
 from ui.components.evaluate_charts import difference_bars
@@ -27,7 +28,9 @@ QRELS = "qrels"
 def queries_html(place: Place, view: EvaluateView, found: PerQuery, texts: Mapping[str, str]) -> str:
     """The bars, and beside them the queries at both ends as links."""
     chosen = found.query_ids.index(view.query) if view.query in found.query_ids else -1
-    bars = difference_bars(found.difference, lambda at: view.link(place, query=found.query_ids[at]), chosen)
+    # Hundreds of addresses that differ in one parameter: the others are written once.
+    others = view.link(place, query="")
+    bars = difference_bars(found.difference, lambda at: f"{others}&q={quote_plus(found.query_ids[at])}", chosen)
     rows = "".join(query_row(place, view, found, at, texts) for at in ends(found))
     return (
         f"<div class='ev-two'><div>{bars}</div><div class='tall'><table class='grid ev-ends'><thead><tr><th></th>"

@@ -47,7 +47,7 @@ class EvaluateView:
             "runs": ",".join(map(str, self.runs)),
             "measures": "" if self.measures == MEASURES else self.measures,
             "labels": ",".join(self.labels),
-            "self": "1" if self.options.drop_self else "",
+            "own": "1" if self.options.drop_self else "",
             "parent": self.options.parent,
             "prefer": ",".join(self.options.prefer),
             "base": str(self.baseline or ""),
@@ -65,7 +65,7 @@ def read_evaluate_view(query: Mapping[str, str]) -> EvaluateView:
     """The view an address asks for; what cannot be read is at its default."""
     given = {name: str(value)[:LONGEST] for name, value in query.items()}
     options = EvaluateOptions(
-        drop_self=given.get("self") == "1",
+        drop_self=given.get("own") == "1",
         parent=given.get("parent", ""),
         prefer=listed(given.get("prefer", "")),
     )

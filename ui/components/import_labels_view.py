@@ -131,7 +131,7 @@ def contradicting_markup(result: Mapping[str, Any], place: Place) -> str:
         for query, doc in result.get("contradicting", [])
     )
     return (
-        f'<details class="wb-skipped" open><summary>{several(total, "pair")} positive and negative in the file, kept as '
-        f'positive</summary><table class="grid"><thead><tr><th>query</th><th>document</th><th></th></tr></thead>'
+        f'<details class="wb-skipped" open><summary>{several(total, "pair")} positive and negative in the file, kept '
+        f'as positive</summary><table class="grid"><thead><tr><th>query</th><th>document</th><th></th></tr></thead>'
         f"<tbody>{rows}</tbody></table></details>"
     )

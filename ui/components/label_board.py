@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ui.components.empty import empty
+from ui.components.export_labels_view import export_button
 from ui.components.label_cards import acts_html
 from ui.components.label_queue import SORTS, STATES
 from ui.components.label_view import LabelView
@@ -90,6 +91,7 @@ def bar_html(view: LabelView, setup: Setup) -> str:
         "<label class='wb-check' title='After a verdict the next candidate is in hand'>"
         "<input type='checkbox' class='lb-onward' checked>go on</label><span class='spring'></span>"
         "<button class='btn small' data-open='new'>New query</button>"
+        f"{export_button(view.by.query_set)}"
         "<button class='btn small' data-open='guidelines'>Guidelines <kbd>g</kbd></button>"
         "<button class='btn small' data-open='help'>Keys <kbd>?</kbd></button></div>"
     )

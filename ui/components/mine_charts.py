@@ -31,7 +31,7 @@ def line_at(each: MinerPreview, margin: float | None, kind: str) -> float:
     """Where the line of a margin stands, in percent of the chart: measured from the median positive, kept inside."""
     low, high = each.edges[0], each.edges[-1]
     median = high if each.positive_median is None else each.positive_median
-    below = (margin or 0.0) * (abs(median) if kind == "relative" else 1.0)
+    below = (margin or 0.0) * (median if kind == "relative" else 1.0)
     return min(100.0, max(0.0, 100 * (median - below - low) / (high - low)))
 
 
@@ -43,6 +43,11 @@ def histograms_html(found: Preview, spec: MiningSpec, kind: str) -> str:
         f"title='{told}'>{name}</button>"
         for name, told in KIND_NAMES
     )
+    mixed = (
+        " One difference on scores of several scales: watch what each miner loses, or take a relative margin."
+        if kind == "absolute" and len(found.miners) > 1
+        else ""
+    )
     off = "<button class='btn small' data-do='off' title='Switch this margin off'>no margin</button>"
     figures = "".join(histogram_html(each, margin, kind) for each in found.miners)
     return (
@@ -53,7 +58,7 @@ def histograms_html(found: Preview, spec: MiningSpec, kind: str) -> str:
         f"</span></header><div class='mi-hists' data-margin='{'' if margin is None else f'{margin:.10g}'}' "
         f"data-kind='{kind}'>{figures}</div><p class='mi-note'>Drag the line, or focus it and press ← →. It is drawn "
         "below the median of the positives; the rule measures from each query’s own lowest positive. Each of the "
-        "three is drawn as high as its highest bar.</p></section>"
+        f"three is drawn as high as its highest bar.{mixed}</p></section>"
     )
 
 
@@ -65,7 +70,8 @@ def histogram_html(each: MinerPreview, margin: float | None, kind: str) -> str:
     told = "not scored" if median is None else f"median {median:.3g}"
     handle = (
         f"<div class='mi-line' role='slider' tabindex='0' aria-label='Margin, {name}' aria-valuemin='0' "
-        f"aria-valuenow='{margin or 0:g}' aria-valuetext='{margin_text(margin, kind)}' style='left:{at:.3f}%'>"
+        f"aria-valuenow='{margin or 0:g}' aria-valuetext='{margin_text(margin, kind)}' "
+        f"style='left:{at:.3f}%;--at:{at:.3f}%'>"
         f"<span>{margin_text(margin, kind)}</span></div>"
         if median is not None
         else ""
@@ -144,8 +150,9 @@ def sweep_html(sweeps: Sequence[MinerSweep], asked: int, spec: MiningSpec, kind:
     )
     return (
         "<section class='panel mi-sweep'><header><h3>Yield against margin</h3>"
-        f"<span class='mi-legend'>{legend}</span><span class='spring'></span><span class='facts'>each miner alone; "
-        f"click to choose</span></header><div class='mi-chart' data-last='{last:g}'><span class='mi-y' "
+        f"<span class='mi-legend'>{legend}</span><span class='spring'></span><span class='facts' title='A "
+        f"click in the chart sets the margin'>each miner alone</span></header>"
+        f"<div class='mi-chart' data-last='{last:g}'><span class='mi-y' "
         f"style='bottom:100%'>{asked:,}</span><span class='mi-y' style='bottom:50%'>{asked / 2:,.0f}</span>"
         "<span class='mi-y' style='bottom:0'>0</span><svg viewBox='0 0 100 100' preserveAspectRatio='none' "
         "focusable='false' aria-hidden='true'><path class='mi-grid' d='M0 0H100M0 50H100M0 100H100' "

@@ -69,11 +69,11 @@ def fate_html(each: ExampleCandidate, texts: Mapping[str, str], state: str) -> s
         return "<span class='tag good'>positive</span>"
     if state == "kept":
         return "<span class='tag' title='No rule drops it; better ones, or the draw, come first'>left over</span>"
-    rules = list(dict.fromkeys(sighting.dropped for sighting in each.sightings))
-    return "".join(
-        f"<span class='mi-why' title='{escape(f'{texts.get(rule, rule)}. {MEANING[rule]}')}'>{SHORT[rule]}</span>"
-        for rule in rules
-    )
+    rules: dict[str, str] = {}
+    for sighting in each.sightings:
+        told = f"{texts.get(sighting.dropped, sighting.dropped)}. {MEANING[sighting.dropped]}"
+        rules.setdefault(SHORT[sighting.dropped], told)
+    return "".join(f"<span class='mi-why' title='{escape(told)}'>{rule}</span>" for rule, told in rules.items())
 
 
 def sighting_html(one: Sighting) -> str:

@@ -181,4 +181,4 @@ def rules_line(rules: Sequence[str], spec: MiningSpec | None) -> str:
     how = "the best" if spec.sampling == "top" else f"drawn with seed {spec.seed}"
     line = f"{spec.per_query} a query, {how}, places {spec.range_min + 1:,}–{spec.range_max:,}"
     line += f"; scored by {spec.reranker}" if spec.reranker else ""
-    return line + (f"; without: {', '.join(dropped)}" if dropped else "")
+    return line + (f"; left out: {', '.join(dropped)}" if dropped else "")

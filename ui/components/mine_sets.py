@@ -108,7 +108,10 @@ def mined_html(found: Sequence[MinedSet], place: Place, view: MineView, choices:
     rows = "".join(mined_row(each, place, view, choices) for each in found)
     return (
         f"<details class='panel mi-sets'{' open' if open_ else ''}><summary>"
-        f"<b>{several(len(found), 'proposed set')}</b> <span class='dim'>for a person to accept, reject or relabel</span></summary><div class='scroll'>"
+        f"<b>{several(len(found), 'proposed set')}</b> "
+        "<span class='dim'>for a person to accept, reject or relabel</span>"
+        "</summary>"
+        "<div class='scroll'>"
         "<table class='grid'><thead><tr><th>Set</th><th>Miners</th><th>Settings</th><th>Reviewed</th>"
         "<th>Made</th><th></th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div></details>"

@@ -39,6 +39,15 @@ class MineView:
         return found
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows beside its form: the kept candidates, the margin that is dragged, the first example."""
+
+    artifacts: tuple[str, ...] = ()
+    kind: str = KINDS[0]
+    start: int = 0
+
+
 def read_mine_view(values: Mapping[str, str], fallback: "MineView") -> MineView:
     """The view of an address; `fallback` has the query set, the miners and, for a bare address, the rules.
 

@@ -20,6 +20,7 @@ PAGES = MappingProxyType(
         "/corpus": "Corpus",
         "/encode": "Encode",
         "/index": "Index",
+        "/laboratory": "Laboratory",
         "/search": "Search",
         "/map": "Map",
         "/mine": "Mine",

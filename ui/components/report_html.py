@@ -39,7 +39,7 @@ def report_html(report: Report) -> str:
         section("Results", results(report)),
         section("Differences from the baseline", differences(report)),
         section("Query by query", by_query(report)),
-        section("Queries that lose most", samples(report)),
+        section("Queries that fail", samples(report)),
         section(
             "Quality against time and memory", costs_html(report.points, report.asked.measure) if report.points else ""
         ),
@@ -194,24 +194,37 @@ def by_query(report: Report) -> str:
 
 def samples(report: Report) -> str:
     """Queries with the ranks of their judged documents, and the documents' beginnings."""
-    return "".join(sample(report, each) for each in report.samples)
+    if not report.samples:
+        return ""
+    base, other, name = report.asked.baseline, report.asked.other, escape(report.asked.measure)
+    order = (
+        f"What “{escape(other)}” loses to “{escape(base)}” in {name}, the most first, then where it is below its "
+        "own mean."
+        if other != base
+        else f"Where “{escape(other)}” is below its mean in {name}, the lowest first."
+    )
+    return f"<p>{order}</p>" + "".join(sample(report, each) for each in report.samples)
 
 
 def sample(report: Report, each: Sample) -> str:
-    base, other = report.asked.baseline, report.asked.other
+    pair = list(dict.fromkeys([report.asked.baseline, report.asked.other]))
     rows = "".join(
-        f'<tr><td class="num">{gold.relevance}</td><td class="num">{rank(gold.ranks.get(base))}</td>'
-        f'<td class="num">{rank(gold.ranks.get(other))}</td><td dir="auto"><b>{escape(clip(gold.doc_id, 60))}</b> '
+        f'<tr><td class="num">{gold.relevance}</td>'
+        + "".join(f'<td class="num">{rank(gold.ranks.get(name))}</td>' for name in pair)
+        + f'<td dir="auto"><b>{escape(clip(gold.doc_id, 60))}</b> '
         f"{escape(each.texts.get(gold.doc_id, 'not in the corpus'))}</td></tr>"
         for gold in each.gold
     )
+    values = " → ".join(
+        f"{value:.4f} ({escape(clip(name, 60))})"
+        for name, value in zip(pair, (each.baseline, each.other), strict=False)
+    )
+    heads = "".join(f'<th class="num">rank, {escape(clip(name, 24))}</th>' for name in pair)
     return (
         f'<article><h3 dir="auto">{escape(clip(each.text, 600) or each.query_id)}</h3><p class="dim">query '
-        f"{escape(clip(each.query_id, 80))} · {escape(report.asked.measure)} {each.baseline:.4f} "
-        f"({escape(clip(base, 60))}) → "
-        f"{each.other:.4f} ({escape(clip(other, 60))})</p><table><thead><tr><th>relevance</th>"
-        f'<th class="num">rank, {escape(clip(base, 24))}</th><th class="num">rank, {escape(clip(other, 24))}</th>'
-        f"<th>judged document</th></tr></thead><tbody>{rows}</tbody></table></article>"
+        f"{escape(clip(each.query_id, 80))} · {escape(report.asked.measure)} {values}</p><table><thead><tr>"
+        f'<th class="num">relevance</th>{heads}<th>judged document</th></tr></thead><tbody>{rows}</tbody></table>'
+        "</article>"
     )
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from ui.components.export_labels_view import export_button
 from ui.components.review_cards import KEYS
 from ui.components.review_view import PARTS, ReviewView
 from ui.components.text import clip, escape
@@ -47,6 +48,7 @@ def board_html(place: Place, view: ReviewView, sets: Sequence[str], labels: Labe
         f"<div class='row rv-bar'>{select('set', 'query set', [(name, name) for name in sets], view.by.query_set)}"
         f"{choices(view, labels)}<label class='pick'>reviewing as<input class='rv-annotator' maxlength='60' "
         f"placeholder='me'></label>{others_html(view)}<span class='spring'></span>{UNDO * (view.part != 'agreement')}"
+        f"{export_button(view.by.query_set)}"
         "<button class='btn small' data-open='help' title='All keys (?)'>Keys <kbd>?</kbd></button></div>"
         f"<nav class='rv-tabs' role='tablist'>{tabs}</nav><div class='rv-head'><b class='rv-done'></b>"
         "<span class='meter'><i></i></span><span class='rv-note dim'></span><span class='spring'></span>"

@@ -7,6 +7,7 @@ import gradio as gr
 from ui.components.assets import asset_url
 from ui.components.documents import search_words
 from ui.components.empty import no_corpus, no_project
+from ui.components.export_labels import OPEN, ExportLabels
 from ui.components.label_board import Setup, board_html, no_queries, nothing_encoded
 from ui.components.label_view import read_label_view
 from ui.components.live import SCRIPT, go, live, show
@@ -25,6 +26,8 @@ TITLE, PATH = "Label", "/label"
 
 def build(context: Context) -> None:
     navigation(context, PATH)
+    export = ExportLabels(context)
+    export.build()
     region = live("label", elem_classes="flat")
     region.js_on_load = SCRIPT + (
         f"import('{asset_url('label.mjs')}').then(m => m.mount(element, {{watch, act: data => trigger('act', data)}}));"
@@ -36,18 +39,20 @@ def build(context: Context) -> None:
         except Exception as error:  # noqa: BLE001 — explain() logs what is not the person's to mend
             return show(problem(*explain(error)))
 
-    def act(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+    def act(event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
         project, place = context.here(request)
         action = said(event, "do")
+        if action == OPEN:
+            return gr.skip(), export.opened(event, request)
         if action == "type":
-            return opened(project, place, fields(event).get("text", ""))
+            return opened(project, place, fields(event).get("text", "")), gr.skip()
         if action == "query-of":
             document = corpora.get_document(project, place.corpus, whole(event, "ordinal"))
-            return opened(project, place, search_words(document), also=document.doc_id)
+            return opened(project, place, search_words(document), also=document.doc_id), gr.skip()
         raise BadInput(f"There is no action “{action[:40]}” on this page.")
 
     on_load(load, region)
-    on(region.act, act, None, region)
+    on(region.act, act, None, [region, export.form])
 
 
 def page(context: Context, place: Place) -> str:

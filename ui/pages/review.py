@@ -7,6 +7,7 @@ import gradio as gr
 
 from ui.components.assets import asset_url
 from ui.components.empty import no_corpus, no_project
+from ui.components.export_labels import OPEN, ExportLabels
 from ui.components.job_panel import draw_jobs, job_panel
 from ui.components.live import SCRIPT, live, show
 from ui.components.navigation import navigation
@@ -26,6 +27,8 @@ KINDS = ("guard",)
 
 def build(context: Context) -> None:
     navigation(context, PATH)
+    export = ExportLabels(context)
+    export.build()
     jobs = job_panel(context, KINDS, elem_id="review-jobs")
     region = live("review", elem_classes="flat")
     region.js_on_load = SCRIPT + f"import('{asset_url('review.mjs')}').then(m => m.mount(element, {{watch}}));"
@@ -36,7 +39,9 @@ def build(context: Context) -> None:
         except Exception as error:  # noqa: BLE001 — explain() logs what is not the person's to mend
             return show(problem(*explain(error)))
 
-    def act(event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
+    def act(event: gr.EventData, request: gr.Request) -> tuple[Any, Any, Any]:
+        if said(event, "do") == OPEN:
+            return gr.skip(), gr.skip(), export.opened(event, request)
         project, place = context.here(request)
         view = read_review_view({**chosen(context, place), "annotator": said(event, "annotator")})
         action = said(event, "do")
@@ -53,18 +58,18 @@ def build(context: Context) -> None:
             }
             title = f"Doubt the negatives of {view.by.query_set}"
             context.jobs.enqueue("guard", place.project, arguments, title=title)
-            return gr.skip(), draw_jobs(context, place.project, KINDS)
+            return gr.skip(), draw_jobs(context, place.project, KINDS), gr.skip()
         if action == "resolve":
             done = review.resolve_all(project, view.by)
             tell(f"{done.stored:,} final labels made; {done.disputed:,} disputed, {done.single:,} judged by one only.")
-            return again(context, place), gr.skip()
+            return again(context, place), gr.skip(), gr.skip()
         raise BadInput(f"There is no action “{action[:40]}” on this page.")
 
     def found(request: gr.Request) -> dict[str, Any]:
         return again(context, context.place(request))
 
     on_load(load, region)
-    on(region.act, act, None, [region, jobs])
+    on(region.act, act, None, [region, jobs, export.form])
     on(jobs.done, found, None, region)
 
 

@@ -31,9 +31,9 @@ from ui.handlers import explain, fields, on, on_load, problem, said, tell, warn
 from ui.session import Context, Place
 from workbench.errors import BadInput, NotFound
 from workbench.project import Project
+from workbench.workflows import adopting, reranking, views
 from workbench.workflows import corpus as corpora
 from workbench.workflows import queries as asking
-from workbench.workflows import adopting, reranking, views
 from workbench.workflows import search as searching
 
 TITLE, PATH = "Search", "/search"

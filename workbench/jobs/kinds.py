@@ -10,6 +10,7 @@ from workbench.errors import BadInput
 from workbench.registry import unknown_name
 from workbench.specs import (
     EncodeSpec,
+    EncoderLabSpec,
     ExportSpec,
     ImportSpec,
     IndexLabSpec,
@@ -18,6 +19,8 @@ from workbench.specs import (
     MapSpec,
     MiningSpec,
     PipelineSpec,
+    RecipeSpec,
+    VarySpec,
 )
 from workbench.types import Filter
 
@@ -61,6 +64,10 @@ def _index_spec(value: Mapping[str, Any] | str, device: str) -> IndexSpec:
 
 def _index_lab_spec(value: Mapping[str, Any], device: str) -> IndexLabSpec:
     return IndexLabSpec.from_dict(value)
+
+
+def _encoder_lab_spec(value: Mapping[str, Any], device: str) -> EncoderLabSpec:
+    return EncoderLabSpec.from_dict(value)
 
 
 def _map_spec(value: Mapping[str, Any], device: str) -> MapSpec:
@@ -107,6 +114,14 @@ def _pipeline(value: Mapping[str, Any], device: str) -> PipelineSpec:
     return PipelineSpec.from_dict(value)
 
 
+def _recipe(value: Mapping[str, Any], device: str) -> RecipeSpec:
+    return RecipeSpec.from_dict(value)
+
+
+def _vary_spec(value: Mapping[str, Any], device: str) -> VarySpec:
+    return VarySpec.from_dict(value)
+
+
 def _filters(value: Sequence[Sequence[Any]], device: str) -> tuple[Filter, ...]:
     """Lists of field, operator and value, as JSON keeps filters."""
     return tuple(
@@ -137,6 +152,10 @@ KINDS: dict[str, Kind] = {
     "guard": Kind("workbench.workflows.suspected:find_suspects"),
     "run": Kind("workbench.workflows.running:run_queries", {"pipeline": _pipeline}),
     "import-run": Kind("workbench.workflows.running:import_run", {"path": _path}),
+    "encoder-lab": Kind("workbench.workflows.encoder_lab:measure_encoders", {"spec": _encoder_lab_spec}),
+    "import-test-set": Kind("workbench.workflows.test_sets:import_test_set", {"path": _path}),
+    "make-test-set": Kind("workbench.workflows.test_sets:make_test_set", {"recipe": _recipe}),
+    "vary-queries": Kind("workbench.workflows.test_sets:vary_queries", {"spec": _vary_spec}),
     "demo": Kind("workbench.workflows.demo:build_demo"),
 }
 

@@ -1,5 +1,6 @@
 """A language model answers a prompt about one text: a model that runs here, or one at an endpoint. No chance in it."""
 
+import re
 from typing import Any, Protocol
 
 from workbench.batching import DoesNotFit
@@ -13,6 +14,22 @@ from workbench.specs import EncodeSpec, WriterSpec
 SYSTEM = "You help to test a search engine. You write search queries, and nothing else."
 JOIN_TOKENS = 2
 """Tokens more that a text may take inside of the prompt than alone."""
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_LABEL = re.compile(
+    r"^(?:[-*•]|\d{1,2}[.)])?\s*(?:(?:new |search |short )*(?:query|question|answer)\s*:)?\s*", re.IGNORECASE
+)
+_QUOTES = "\"'“”„«»`*_ \t"
+
+
+def read_answer(answer: str) -> str:
+    """The query in an answer: its first line, without what a model thought aloud, labels, list marks and quotes.
+
+    >>> read_answer('<think>Hm.</think>\\n\\nQuery: "how do bees dance"\\nI chose it because …')
+    'how do bees dance'
+    """
+    lines = (line.strip() for line in _THOUGHT.sub("", answer).splitlines())
+    first = next((line for line in lines if line), "")
+    return " ".join(_LABEL.sub("", first.strip(_QUOTES)).strip(_QUOTES).split())
 
 
 class Writer(Protocol):

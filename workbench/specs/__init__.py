@@ -1,6 +1,7 @@
 """Every setting a person can choose, as frozen dataclasses: range, choices and help live in the field metadata."""
 
 from workbench.specs.base import Spec, canonical_json, check_limits, fingerprint, knob
+from workbench.specs.encoder_labs import EncoderLabSpec
 from workbench.specs.encoders import (
     ENCODER_SPECS,
     BM25Spec,
@@ -40,6 +41,7 @@ __all__ = [
     "CrossEncoderSpec",
     "DenseSpec",
     "EncodeSpec",
+    "EncoderLabSpec",
     "EncoderSpec",
     "ExportSpec",
     "FusionSpec",

@@ -1,6 +1,8 @@
 """Settings of test sets that are made here: the recipe, the model that writes, and what varies in a variant."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from workbench.errors import BadInput
 from workbench.specs.base import Spec, knob
@@ -54,7 +56,12 @@ class RecipeSpec(Spec):
     leave_out: bool = knob(
         False, "Titles and captions: ask a new corpus whose documents lack what the queries were made of"
     )
-    writer: WriterSpec | None = knob(None, "Recipe written: the model that writes the queries")
+    writer: WriterSpec | None = field(default=None, metadata={"help": "Recipe written: the model that writes them"})
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Raises `BadInput` on an unknown field, of the writer too."""
+        return super().from_dict(with_writer(values))
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class VarySpec(Spec):
     kinds: tuple[str, ...] = knob(("typos",), "What is changed, in this order")
     rate: float = knob(0.3, "typos: share of the words of 4 letters and more that get one", low=0.01, high=1)
     seed: int = knob(0, "Same seed, same typos", low=0, high=2**31 - 1)
-    writer: WriterSpec | None = knob(None, "paraphrase: the model that writes")
+    writer: WriterSpec | None = field(default=None, metadata={"help": "paraphrase: the model that writes"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,3 +81,16 @@ class VarySpec(Spec):
             raise BadInput(told, f"Choose among: {', '.join(VARIATIONS)}.")
         if len(set(self.kinds)) < len(self.kinds):
             raise BadInput("A variation was named twice.", "Name each once.")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Raises `BadInput` on an unknown field, of the writer too."""
+        return super().from_dict(with_writer(values))
+
+
+def with_writer(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with `writer` as a spec. Raises `BadInput` where it is no object."""
+    writer = values.get("writer")
+    if writer is not None and not isinstance(writer, Mapping):
+        raise BadInput("“writer” is not an object.", 'Leave it out, or give for example {"model": "…"}.')
+    return {**values, "writer": None if writer is None else WriterSpec.from_dict(writer)}

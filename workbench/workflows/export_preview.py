@@ -1,10 +1,12 @@
 """What an export of labels would be: the label sets there are, its first rows, and the pairs that stand in its way."""
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from workbench import corpora, judgments, label_sets, query_sets
 from workbench.errors import NotFound
@@ -21,7 +23,7 @@ SHOWN = 3
 """Queries and lines of a file that are shown."""
 LOOKED_AT = 50
 """Queries that are read to find `SHOWN` with a positive and a negative."""
-_LINE = 4000  # characters of a line
+_LINE, _TEXT, _LISTED = 1200, 120, 4  # characters of a line and of a text, entries of a list that are shown
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,10 @@ class Exportable:
 
 @dataclass(frozen=True)
 class Preview:
-    """The first `SHOWN` lines of each file, by its name; of the `queries` that were read `left_out` have no row, and why.
+    """The first `SHOWN` lines of each file, by its name; long texts and lists in them are shortened, with “…”.
 
-    `prompts`: of the encoder that was named, as it applied them.
+    Of the `queries` that were read `left_out` have no row, reason → how many. `prompts`: of the encoder that was
+    named, as it applied them.
     """
 
     files: list[tuple[str, list[str]]]
@@ -123,8 +126,27 @@ def _named(file: Path, folder: Path, path: Path, shown: Path) -> str:
 
 
 def _lines(path: Path) -> list[str]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return [line[:_LINE].rstrip("\r\n") for line in islice(file, SHOWN)]
+    with path.open(encoding="utf-8") as file:
+        lines = [line.rstrip("\n") for line in islice(file, SHOWN)]
+    if path.suffix != ".jsonl":
+        return [_clipped(line, _LINE) for line in lines]
+    return [json.dumps(_short(json.loads(line)), ensure_ascii=False) for line in lines]
+
+
+def _short(value: Any) -> Any:
+    """A JSON value with its long texts and lists cut, so that every field of a row is in sight."""
+    if isinstance(value, str):
+        return _clipped(value, _TEXT)
+    if isinstance(value, dict):
+        return {name: _short(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        more = [f"… {len(value) - _LISTED:,} more"] if len(value) > _LISTED else []
+        return [*map(_short, value[:_LISTED]), *more]
+    return value
+
+
+def _clipped(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…"
 
 
 def _title(project: Project, corpus: corpora.CorpusInfo, doc_id: str) -> str:

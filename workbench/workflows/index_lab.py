@@ -16,7 +16,7 @@ from workbench.workflows import retrieving
 from workbench.workflows.encode import find_embedding
 from workbench.workflows.index import HI2, build_index, terms_embedding
 from workbench.workflows.lab_measuring import Bench, questions
-from workbench.workflows.lab_plan import Plan, Refused, plan, planned, spec_of
+from workbench.workflows.lab_plan import Plan, Refused, listed, plan, planned, spec_of
 from workbench.workflows.lab_rows import TrialRow, trial_rows
 from workbench.workflows.running import fingerprint_of
 
@@ -143,6 +143,13 @@ class _Shares:
             self._progress(STEP * before + (STEP * own * min(done, of) // of if of else 0), STEP * total)
 
         return report
+
+
+def curve_text(factory: str) -> str:
+    """The settings that `factory` is tried with where none are given, as a line of trials writes them; or nothing."""
+    from workbench.indices.knobs import curve
+
+    return " ".join(f"{name}={listed(values)}" for name, values in curve(factory).items())
 
 
 def list_labs(project: Project, corpus: str) -> list[LabReport]:

@@ -48,7 +48,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sample:
-    """A query that `other` loses: its values, its judged documents with their ranks, and their texts by id."""
+    """A query at which `other` fails: its values, its judged documents with their ranks, and their texts by id."""
 
     query_id: str
     text: str
@@ -86,7 +86,7 @@ class Report:
 def make_report(project: Project, evaluation: Evaluation, comparisons: list[Comparison], asked: Asked) -> Report:
     """Everything a report says. Raises `NotFound` where a run or the measure is not part of the evaluation."""
     paired = None
-    if asked.other and asked.other != asked.baseline and evaluation.query_ids:
+    if asked.other != asked.baseline and evaluation.query_ids:
         paired = per_query(evaluation, asked.other, asked.baseline, asked.measure)
     points = points_of(evaluation, asked.measure)
     return Report(
@@ -96,7 +96,7 @@ def make_report(project: Project, evaluation: Evaluation, comparisons: list[Comp
         comparisons=comparisons,
         intervals=mean_intervals(evaluation),
         paired=paired,
-        samples=[] if paired is None else samples_of(project, evaluation, paired),
+        samples=samples_of(project, evaluation, asked),
         points=points,
         front=pareto(points),
         versions=versions(),
@@ -129,17 +129,28 @@ def mean_intervals(evaluation: Evaluation) -> dict[str, dict[str, tuple[float, f
     return found
 
 
-def samples_of(project: Project, evaluation: Evaluation, paired: PerQuery, limit: int = SAMPLES) -> list[Sample]:
-    """The queries that lose most, with their judged documents; those that lose nothing are no failures."""
-    worst = [at for at in range(min(limit, len(paired.query_ids))) if paired.difference[at] < 0]
-    texts = texts_of(project, evaluation, [paired.query_ids[at] for at in worst])
+def failing(evaluation: Evaluation, asked: Asked, limit: int = SAMPLES) -> list[int]:
+    """Places in `query_ids`: what `other` loses to the baseline, the most first, then where it is below its own "
+    "mean."""
+    ours = evaluation.figures(asked.other).values[asked.measure]
+    change = ours - evaluation.figures(asked.baseline).values[asked.measure]
+    lost = [at for at in np.argsort(change, kind="stable").tolist() if change[at] < 0]
+    low = [at for at in np.argsort(ours, kind="stable").tolist() if ours[at] < ours.mean()]
+    return list(dict.fromkeys([*lost, *low]))[:limit]
+
+
+def samples_of(project: Project, evaluation: Evaluation, asked: Asked) -> list[Sample]:
+    """The failing queries with their judged documents."""
+    places = failing(evaluation, asked) if evaluation.query_ids else []
+    texts = texts_of(project, evaluation, [evaluation.query_ids[at] for at in places])
     corpus = int(evaluation.runs[0].run.manifest["corpus"]["id"])
+    base, other = (evaluation.figures(run).values[asked.measure] for run in (asked.baseline, asked.other))
     found = []
-    for at in worst:
-        query_id = paired.query_ids[at]
+    for at in places:
+        query_id = evaluation.query_ids[at]
         gold = gold_positions(project, evaluation, query_id)[:GOLD]
         known = {each.doc_id: text for each in gold if (text := document_text(project, corpus, each.doc_id))}
-        found.append(Sample(query_id, texts[query_id], float(paired.b[at]), float(paired.a[at]), gold, known))
+        found.append(Sample(query_id, texts.get(query_id, ""), float(base[at]), float(other[at]), gold, known))
     return found
 
 
@@ -149,7 +160,8 @@ def document_text(project: Project, corpus: int, doc_id: str) -> str:
         document = get_document(project, corpus, doc_id)
     except WorkbenchError:
         return ""
-    return " — ".join(part for part in (document.title, document.text[:TEXT]) if part)
+    title = "" if document.title == doc_id else document.title
+    return " — ".join(part for part in (title, document.text[:TEXT]) if part)
 
 
 def versions() -> dict[str, str]:

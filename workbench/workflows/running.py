@@ -18,6 +18,7 @@ from workbench.types import Content, Progress, Ranking, SkippedRow, no_progress
 from workbench.workflows.batches import BatchPipeline
 from workbench.workflows.stages import Clock
 from workbench.workflows.trec_runs import export_run, import_run
+from workbench.workflows.variants import lend_run
 
 __all__ = [
     "RunInfo",
@@ -84,6 +85,7 @@ def run_queries(
         told |= {"query_set": info.name, "queries": info.queries, "k": k}
         draft.commit(told | _manifest(batches, draft))
     found = runs.find(project.db, project.artifacts, runs.add(project.db, called, info.id, draft.id))
+    lend_run(project, info, found.name, draft.id)
     made = found.manifest
     return RunReport(found.name, found.id, made["queries"], made["seconds"], made["empty"], made["warnings"])
 

@@ -1,0 +1,94 @@
+"""What came of an export of labels: the files to fetch, the counts, the manifest; or the pairs that stopped it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ui.components.export_labels_view import result_facts
+from ui.components.figures import duration, several, size
+from ui.components.text import clip, escape
+from ui.session import Place
+
+if TYPE_CHECKING:
+    from workbench.workflows.export_preview import Contested
+
+
+def exported_html(result: Mapping[str, Any], manifest: Mapping[str, Any], at: str) -> str:
+    """The files of an export with their links, its counts and its manifest. `at`: where exports are fetched."""
+    name = PurePath(str(result["path"])).name
+    links = [link(at, name, "Download" if name in manifest.get("files", [name]) else "Download as a ZIP archive")]
+    beside = [each for each in manifest.get("files", []) if each.startswith(f"{name}.")]
+    links += [link(at, each, "ids of its rows") for each in beside]
+    if manifest.get("choice", {}).get("images") == "copy" and result.get("images") and PurePath(name).suffix:
+        links.append(link(at, f"{PurePath(name).stem}.images", "its images as a ZIP archive"))
+    links.append(link(at, f"{name}.manifest.json", "manifest"))
+    facts = "".join(f"<dt>{escape(words)}</dt><dd class='num'>{value}</dd>" for words, value in result_facts(result))
+    told = escape(json.dumps(manifest, indent=1, ensure_ascii=False))
+    files = ", ".join(manifest.get("files", [])) if name not in manifest.get("files", [name]) else ""
+    inside = f"<p class='dim'>It holds {escape(files)}.</p>" if files else ""
+    return (
+        f"<section class='panel xl-report'><header><b class='break'>{escape(name)}</b><span class='facts'>"
+        f"<span>{size(result.get('bytes', 0))}</span><span>in {duration(result.get('seconds', 0))}</span></span>"
+        "</header>"
+        f"<div class='body'><div class='row'>{' · '.join(links)}</div>{inside}<dl class='xl-facts'>{facts}</dl>"
+        f"<details><summary>Manifest</summary><pre class='log'>{told}</pre></details></div></section>"
+    )
+
+
+def link(at: str, name: str, words: str) -> str:
+    return f"<a href='{escape(at)}/{quote(name, safe='')}' download>{escape(words)}</a>"
+
+
+def contested_html(found: "Sequence[Contested]", total: int, place: Place, query_set: str) -> str:
+    """The pairs that are positive and negative, who said so, and where each is judged again."""
+    rows = "".join(contested_row(each, place, query_set) for each in found)
+    more = f"<p class='dim'>and {total - len(found):,} more</p>" if total > len(found) else ""
+    return (
+        "<div class='scroll xl-contested'><table class='grid'><thead><tr><th>query</th><th>document</th><th>said</th>"
+        f"<th></th></tr></thead><tbody>{rows}</tbody></table></div>{more}"
+    )
+
+
+def contested_row(each: "Contested", place: Place, query_set: str) -> str:
+    documents = "".join(
+        f"<div class='break' dir='auto'><bdi class='dim'>{escape(clip(doc_id, 60))}</bdi> "
+        f"{escape(clip(title, 90))}</div>"
+        for doc_id, title in each.documents
+    )
+    same = "<div class='tag warn'>the same text</div>" if len(each.documents) > 1 else ""
+    said = "".join(
+        f"<div>{escape(clip(row.label_set, 40))} · {escape(clip(row.annotator, 40))} "
+        f"<b>{verdict_words(row.verdict)}</b></div>"
+        for row in each.said
+    )
+    first = each.documents[0][0] if each.documents else ""
+    address = place.link("/label", set=query_set, q=each.query.query_id, also=first)
+    return (
+        f"<tr><td class='break' dir='auto'>{escape(clip(each.query.text or each.query.query_id, 120))}</td>"
+        f"<td>{documents}{same}</td><td>{said}</td><td class='acts'><a class='btn small' target='_blank' "
+        f"rel='noopener' href='{escape(address)}'>Judge it</a></td></tr>"
+    )
+
+
+def verdict_words(verdict: Any) -> str:
+    """ "hard negative", "2", "skipped"."""
+    if verdict.relevance is None:
+        return escape(verdict.state)
+    return "hard negative" if verdict.is_hard_negative else str(int(verdict.relevance))
+
+
+def stopped_html(contested: str, total: int, sets: Sequence[str], job: str) -> str:
+    """That contradictions stopped an export, and the label sets that could decide. `contested` is markup."""
+    buttons = "".join(
+        f"<button class='btn small' data-do='prefer' data-name='{escape(name)}' data-job='{escape(job)}'>"
+        f"“{escape(clip(name, 40))}” decides</button>"
+        for name in sets
+    )
+    choose = f"<div class='row'>Export all the same: {buttons}</div>" if len(sets) > 1 else ""
+    return (
+        f"<section class='panel xl-report'><header><b>{several(total, 'pair')} positive and negative at once: nothing "
+        f"was written</b></header><div class='body'><p>Judge them again, or let one label set decide wherever they "
+        f"contradict each other.</p>{choose}{contested}</div></section>"
+    )

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from workbench.db import judgments
 from workbench.errors import BadInput, Cancelled
 from workbench.project import Project
+from workbench.readers import open_reader
 from workbench.readers.layouts import find_layout
 from workbench.readers.queries import read_qrels, read_queries
 from workbench.types import Qrel, Query, SkippedRow
 from workbench.workflows.corpus import get_document, list_corpora, list_queries, list_query_sets
-from workbench.workflows.queries import judged_query
+from workbench.workflows.queries import import_queries, judged_query
 from workbench.workflows.test_sets import import_test_set
 
 DOCUMENTS = [("d1", "Bees", "Bees dance."), ("d2", "Ants", "Ants march."), ("d3", "", "Wasps build.")]
@@ -186,13 +187,13 @@ def test_unknown_documents_and_queries_are_counted_and_listed(project, tmp_path)
 def test_all_or_nothing(project, tmp_path):
     make_beir(tmp_path)
     (tmp_path / "queries.jsonl").write_text('{"_id": "q1"}\n')
-    with pytest.raises(BadInput, match="No query of “queries.jsonl” can be used"):
+    with pytest.raises(BadInput, match=r"No query of “queries.jsonl” can be used"):
         import_test_set(project, "x", tmp_path)
     assert list_corpora(project) == [] and list_query_sets(project) == []
     jsonl(tmp_path / "queries.jsonl", queries())
 
     def stop(done: int, total: int) -> None:
-        if done > 800:
+        if list_corpora(project):
             raise Cancelled
 
     with pytest.raises(Cancelled):
@@ -203,17 +204,12 @@ def test_all_or_nothing(project, tmp_path):
 def test_a_name_that_another_corpus_has(project, tmp_path):
     make_beir(tmp_path / "a")
     import_test_set(project, "a", tmp_path / "a")
-    make_air(tmp_path / "b")
-    jsonl(tmp_path / "b/a_queries.jsonl", queries("id"))
-    project_sets = list_query_sets(project)
     jsonl(tmp_path / "c/corpus.jsonl", documents())
     jsonl(tmp_path / "c/queries.jsonl", queries())
-    from workbench.workflows.queries import import_queries
-
     import_queries(project, "c", tmp_path / "c/queries.jsonl", "a")
     with pytest.raises(BadInput, match="query set called “c”, of the corpus “a”"):
         import_test_set(project, "c", tmp_path / "c")
-    assert [each.name for each in list_corpora(project)] == ["a"] and len(project_sets) == 1
+    assert [each.name for each in list_corpora(project)] == ["a"]
 
 
 def test_several_files_know_each_others_ids(tmp_path):
@@ -234,9 +230,10 @@ def test_several_files_know_each_others_ids(tmp_path):
 
 def test_rows_of_shards_are_named_with_their_file(project, tmp_path):
     make_mteb_parquet(tmp_path)
-    parquet(tmp_path / "corpus/test-00001-of-00002.parquet", [{"id": "d3", "title": "", "text": ""}, {"id": "d1", "title": "", "text": "x"}])
-    from workbench.readers import open_reader
-
+    parquet(
+        tmp_path / "corpus/test-00001-of-00002.parquet",
+        [{"id": "d3", "title": "", "text": ""}, {"id": "d1", "title": "", "text": "x"}],
+    )
     rows = [row for row in open_reader(tmp_path).read() if isinstance(row, SkippedRow)]
     assert rows == [
         SkippedRow("test-00001-of-00002.parquet row 1", "the text is empty"),

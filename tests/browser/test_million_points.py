@@ -1,4 +1,4 @@
-"""The map's benchmark page at its full size: a million points in Chromium's software WebGL, every measured hand works."""
+"""The map's benchmark page at its full size: a million points in Chromium's software WebGL."""
 
 import json
 import subprocess

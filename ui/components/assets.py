@@ -36,6 +36,8 @@ ASSETS = {
     "judging.mjs": "text/javascript",
     "judging_saver.mjs": "text/javascript",
     "judging_view.mjs": "text/javascript",
+    "lab_encoder.css": "text/css",
+    "lab_encoder.mjs": "text/javascript",
     "map.css": "text/css",
     "map_3d.css": "text/css",
     "map_3d.mjs": "text/javascript",

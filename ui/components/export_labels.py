@@ -34,9 +34,10 @@ class ExportLabels:
         self.context = context
 
     def build(self) -> None:
-        self.form = live("export-labels", elem_classes="flat")
+        # What came out stands above the form: there it is seen without scrolling.
         self.report = live("export-report", elem_classes="flat")
         self.jobs = job_panel(self.context, (KIND,), self.done, self.report, "export-label-jobs")
+        self.form = live("export-labels", elem_classes="flat")
         outputs = [self.form, self.jobs, self.report]
         on(self.form.act, self.act, None, outputs, trigger_mode="multiple")
         on(self.report.act, self.again, None, [self.jobs, self.report])

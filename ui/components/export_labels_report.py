@@ -18,27 +18,26 @@ if TYPE_CHECKING:
 def exported_html(result: Mapping[str, Any], manifest: Mapping[str, Any], at: str) -> str:
     """The files of an export with their links, its counts and its manifest. `at`: where exports are fetched."""
     name = PurePath(str(result["path"])).name
-    links = [link(at, name, "Download" if name in manifest.get("files", [name]) else "Download as a ZIP archive")]
-    beside = [each for each in manifest.get("files", []) if each.startswith(f"{name}.")]
-    links += [link(at, each, "ids of its rows") for each in beside]
-    if manifest.get("choice", {}).get("images") == "copy" and result.get("images") and PurePath(name).suffix:
+    inside = [each.partition("/")[2] for each in manifest.get("files", []) if each.startswith(f"{name}/")]
+    links = [link(at, name, "Download as a ZIP archive" if inside else "Download", " class='btn small primary'")]
+    links += [link(at, each, "ids of its rows") for each in manifest.get("files", []) if each.startswith(f"{name}.")]
+    if manifest.get("choice", {}).get("images") == "copy" and result.get("images") and not inside:
         links.append(link(at, f"{PurePath(name).stem}.images", "its images as a ZIP archive"))
     links.append(link(at, f"{name}.manifest.json", "manifest"))
     facts = "".join(f"<dt>{escape(words)}</dt><dd class='num'>{value}</dd>" for words, value in result_facts(result))
     told = escape(json.dumps(manifest, indent=1, ensure_ascii=False))
-    files = ", ".join(manifest.get("files", [])) if name not in manifest.get("files", [name]) else ""
-    inside = f"<p class='dim'>It holds {escape(files)}.</p>" if files else ""
+    holds = f"<p class='dim'>It holds {escape(', '.join(inside))}.</p>" if inside else ""
     return (
         f"<section class='panel xl-report'><header><b class='break'>{escape(name)}</b><span class='facts'>"
         f"<span>{size(result.get('bytes', 0))}</span><span>in {duration(result.get('seconds', 0))}</span></span>"
         "</header>"
-        f"<div class='body'><div class='row'>{' · '.join(links)}</div>{inside}<dl class='xl-facts'>{facts}</dl>"
+        f"<div class='body'><div class='row'>{' · '.join(links)}</div>{holds}<dl class='xl-facts'>{facts}</dl>"
         f"<details><summary>Manifest</summary><pre class='log'>{told}</pre></details></div></section>"
     )
 
 
-def link(at: str, name: str, words: str) -> str:
-    return f"<a href='{escape(at)}/{quote(name, safe='')}' download>{escape(words)}</a>"
+def link(at: str, name: str, words: str, more: str = "") -> str:
+    return f"<a{more} href='{escape(at)}/{quote(name, safe='')}' download>{escape(words)}</a>"
 
 
 def contested_html(found: "Sequence[Contested]", total: int, place: Place, query_set: str) -> str:

@@ -31,7 +31,7 @@ def line_at(each: MinerPreview, margin: float | None, kind: str) -> float:
     """Where the line of a margin stands, in percent of the chart: measured from the median positive, kept inside."""
     low, high = each.edges[0], each.edges[-1]
     median = high if each.positive_median is None else each.positive_median
-    below = (margin or 0.0) * (median if kind == "relative" else 1.0)
+    below = (margin or 0.0) * (abs(median) if kind == "relative" else 1.0)
     return min(100.0, max(0.0, 100 * (median - below - low) / (high - low)))
 
 

@@ -13,7 +13,7 @@ from ui.handlers import on_load, problem
 from ui.session import Context
 
 TITLE, PATH = "Laboratory", "/laboratory"
-TABS = ("lab_index",)
+TABS = ("lab_index", "lab_encoder")
 """Modules of `ui.components` with `NAME` (as `?tab=`), `TITLE` and `draw(context)`; each fills itself on load, where
 `is_open` says that it is asked for."""
 

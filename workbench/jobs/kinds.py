@@ -9,8 +9,8 @@ from typing import Any
 from workbench.errors import BadInput
 from workbench.registry import unknown_name
 from workbench.specs import (
-    EncodeSpec,
     EncoderLabSpec,
+    EncodeSpec,
     ExportSpec,
     ImportSpec,
     IndexLabSpec,

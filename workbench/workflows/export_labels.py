@@ -103,7 +103,7 @@ def export_labels(
     told["label_sets"] = [asdict(each) for each in plan.chosen]
     told |= {"choice": choice.to_dict(), "settings": export.spec.to_dict(), "prompts": plan.prompts}
     told |= {name: value for name, value in asdict(report).items() if name not in _NOT_IN_MANIFEST}
-    told |= {"files": [Path(each).name for each in written.files], "made_with": _tools()}
+    told |= {"files": [Path(each).relative_to(path.parent).as_posix() for each in written.files], "made_with": _tools()}
     write_manifest(path, corpus, told)
     return report
 

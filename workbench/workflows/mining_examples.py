@@ -135,7 +135,7 @@ def fates(block: Candidates, spec: MiningSpec, width: int) -> list[str | None]:
 
     for rule, cells in drops(block, spec):
         note(alive & cells, rule)
-        pass
+        alive &= ~cells
     left = np.cumsum(alive, axis=1)
     note(alive & ((left <= spec.range_min) | (left > spec.range_max)), "range")
     return found

@@ -100,7 +100,6 @@ def make_test_set(
             warnings=[*told, *_cautions(drawn, recipe, found.told)],
         )
         making.finish(asdict(report), made_of)
-    progress(STEPS, STEPS)
     return report
 
 

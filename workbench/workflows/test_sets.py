@@ -70,7 +70,6 @@ def import_test_set(
             part = share(progress, CORPUS_STEPS, STEPS)
             queries = import_query_files(project, called, files, (name, told), part)
             undo.pop_all()
-    progress(STEPS, STEPS)
     return _imported(layout, corpus, queries)
 
 

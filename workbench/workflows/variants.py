@@ -86,7 +86,6 @@ def vary_queries(
             warnings=[*varying.warnings, *left],
         )
         making.finish(asdict(report), made_of)
-    progress(info.queries, info.queries)
     return report
 
 

@@ -51,6 +51,14 @@ def ours(name: str, qrels: dict, run: dict) -> dict[str, float]:
     return dict(zip(qrels, measured(measure, arrays(qrels, run)).tolist(), strict=True))
 
 
+def trec_eval(qrels: dict, run: dict, names: set[str], **settings) -> dict[str, dict[str, float]]:
+    """pytrec_eval's, which crashes where a query has no result or no grade of 0 or more: those count 0."""
+    safe = {query: known for query, known in qrels.items() if max(known.values()) >= 0}
+    return pytrec_eval.RelevanceEvaluator(safe, names, **settings).evaluate(
+        {q: found for q, found in run.items() if found}
+    )
+
+
 RANX_QRELS = {"q_1": {"d_12": 5, "d_25": 3}, "q_2": {"d_11": 6, "d_22": 1}}
 RANX_RUN = {
     "q_1": {"d_12": 0.9, "d_23": 0.8, "d_25": 0.7, "d_36": 0.6, "d_32": 0.5, "d_35": 0.4},
@@ -92,7 +100,7 @@ SOME_RUN = st.dictionaries(
 @settings(max_examples=150, deadline=None)
 def test_equal_to_pytrec_eval(qrels, run):
     """Random judgments and runs: ties, negative scores and grades, empty and missing results, unjudged documents."""
-    told = pytrec_eval.RelevanceEvaluator(qrels, set(OF_TREC.values())).evaluate(run)
+    told = trec_eval(qrels, run, set(OF_TREC.values()))
     for name, theirs in OF_TREC.items():
         for query, value in ours(name, qrels, run).items():
             assert value == pytest.approx(told.get(query, {}).get(theirs, 0.0), abs=1e-9), (name, query)
@@ -102,10 +110,17 @@ def test_equal_to_pytrec_eval(qrels, run):
 @settings(max_examples=40, deadline=None)
 def test_equal_to_pytrec_eval_at_a_higher_grade(qrels, run):
     wanted = {"AP(rel=2)": "map", "P(rel=2)@3": "P_3", "R(rel=2)@10": "recall_10", "Success(rel=2)@3": "success_3"}
-    told = pytrec_eval.RelevanceEvaluator(qrels, set(wanted.values()), relevance_level=2).evaluate(run)
+    told = trec_eval(qrels, run, set(wanted.values()), relevance_level=2)
     for name, theirs in wanted.items():
         for query, value in ours(name, qrels, run).items():
             assert value == pytest.approx(told.get(query, {}).get(theirs, 0.0), abs=1e-9), (name, query)
+
+
+def test_queries_that_crash_pytrec_eval_count_0_in_measures_that_go_through_it():
+    qrels = {"none": {"d1": 2}, "below": {"d1": -1, "d2": -2}, "good": {"d1": 2, "d2": -1}}
+    run = {"none": {}, "below": {"d1": 0.5}, "good": {"d1": 0.5, "d2": 0.4}}
+    assert ours("Bpref", qrels, run) == {"none": 0.0, "below": 0.0, "good": 1.0}
+    assert ours("SetP", qrels, run) == {"none": 0.0, "below": 0.0, "good": 0.5}
 
 
 @given(SOME_QRELS, SOME_RUN)
@@ -113,6 +128,7 @@ def test_equal_to_pytrec_eval_at_a_higher_grade(qrels, run):
 def test_equal_to_ir_measures_where_it_has_its_own_code(qrels, run):
     """Judged@k; and a measure that goes through it (Bpref) with made-up names gives what the real names give."""
     run = {query: found for query, found in run.items() if found}
+    qrels = {query: known for query, known in qrels.items() if max(known.values()) >= 0}
     # Its Judged orders ties by id ascending; without ties there is one order.
     run = {q: {d: s + n / 1000 for n, (d, s) in enumerate(found.items())} for q, found in run.items()}
     for name in ("Judged@3", "Bpref", "SetP"):

@@ -229,6 +229,9 @@ def _through_ir_measures(measure: Measure, judged: Judged) -> Floats:
                 left.remove(grade)
         if str(number) in qrels:
             qrels[str(number)] |= {f"m{place}": grade for place, grade in enumerate(left)}
+    # pytrec_eval reads past its arrays (a crash, or no end) where a query has no result or no grade of 0 or more.
+    run = {query: found for query, found in run.items() if found}
+    qrels = {query: known for query, known in qrels.items() if max(known.values(), default=-1) >= 0}
     values = np.zeros(judged.queries)
     for each in ir_measures.iter_calc([ir_measures.parse_measure(measure.name)], qrels, run):
         values[int(each.query_id)] = each.value

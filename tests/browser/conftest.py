@@ -111,8 +111,10 @@ def no_browser(reason: str) -> NoReturn:
 
 @pytest.fixture
 def page(chromium, site: Site) -> Iterator[object]:
-    """A new page; the test fails where a script breaks on it or it asks anything but the app."""
+    """A new page that remembers nothing; the test fails where a script breaks on it or it asks anything but the app."""
     opened = chromium.new_page()
+    # Pages keep the annotator's name and what is not stored yet; another test's must not answer for this one.
+    chromium.new_cdp_session(opened).send("Storage.clearDataForOrigin", {"origin": site.url, "storageTypes": "all"})
     errors: list[str] = []
     foreign: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))

@@ -18,7 +18,7 @@ from workbench.types import Content
 RUN = EncodeSpec(device="cpu", dtype="float32")
 VOCABULARY = "cat dog river mountain city music bread water light red blue green search index vector"
 WORDS = VOCABULARY.split()
-DOCUMENTS = [" ".join(random.Random(n).choices(WORDS, k=1 + n % 9)) for n in range(23)]
+DOCUMENTS = [" ".join(random.Random(n).choices(WORDS, k=1 + n % 9)) for n in range(11)]
 QUERY = "red cat river"
 
 

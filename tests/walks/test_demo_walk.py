@@ -107,12 +107,20 @@ def test_the_jobs_name_kinds_and_corpora_that_exist(report: DemoReport) -> None:
         [(arguments["corpus"], arguments["encoder"]) for kind, arguments, _ in jobs if kind == wanted]
         for wanted in ("encode", "map")
     )
-    assert jobs[0][0] == "demo" and len(jobs) == 12 and {corpus for corpus, _ in maps} == set(report.documents)
+    assert jobs[0][0] == "demo" and len(jobs) == 18 and {corpus for corpus, _ in maps} == set(report.documents)
     # What is mapped was encoded before.
     order = [(kind, arguments.get("corpus"), arguments.get("encoder")) for kind, arguments, _ in jobs]
     assert all(order.index(("encode", *pair)) < order.index(("map", *pair)) for pair in maps)
     assert len(set(pairs)) == 8 and {encoder for _, encoder in pairs} <= encoders
     assert pairs[0] == ("openclipart", "clipart-bridge") and pairs[-1] == ("factbook", "bge-small")
+    # Runs ask the corpus's own queries with encoders that are there by then, and their arguments are those of the job.
+    made = {("factbook", "bm25"), ("python-library", "bm25")}
+    for kind, arguments, _ in jobs:
+        if kind == "encode":
+            made.add((arguments["corpus"], arguments["encoder"]))
+        if kind == "run":
+            pipeline = PipelineSpec.from_dict(arguments["pipeline"])
+            assert {(arguments["query_set"], each.encoder) for each in pipeline.retrievers} <= made
     assert all(kind in KINDS for kind, _, _ in jobs)
     assert {arguments["corpus"] for kind, arguments, _ in jobs if kind == "encode"} == set(report.documents)
 
@@ -127,7 +135,7 @@ def test_the_demo_is_queued_for_any_device_and_its_encodes_come_last(tmp_path):
     assert start_demo(workspace, enqueue) == "demo"
     assert workspace.projects() == ["demo"]
     assert queued[0] == ("demo", "demo", "auto", 1)
-    assert {tuple(each[1:]) for each in queued[1:]} == {("demo", "auto", 9)} and len(queued) == 12
+    assert {tuple(each[1:]) for each in queued[1:]} == {("demo", "auto", 9)} and len(queued) == 18
     with pytest.raises(BadInput, match="already a project"):
         start_demo(workspace, enqueue)
-    assert len(queued) == 12
+    assert len(queued) == 18

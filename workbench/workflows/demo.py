@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.project import Project, Workspace
 from workbench.samples import write_python_library
-from workbench.specs import ImportSpec
+from workbench.specs import ImportSpec, PipelineSpec, RetrieverSpec
 from workbench.types import Progress, no_progress
 from workbench.workflows.corpus import import_corpus, import_queries, list_corpora, list_query_sets
 from workbench.workflows.encode import encode_corpus
@@ -57,6 +57,9 @@ DEMO_WORK = (
     ("encode", "openclipart", "clipart-bridge"),
     ("encode", "factbook", "minilm"),
     ("map", "factbook", "minilm"),
+    ("run", "factbook", "bm25"),
+    ("run", "factbook", "minilm"),
+    ("run", "factbook", "bm25 + minilm"),
     ("encode", "factbook", "splade-tiny"),
     ("map", "openclipart", "clipart-bridge"),
     ("encode", "openclipart", "minilm"),
@@ -64,11 +67,14 @@ DEMO_WORK = (
     ("encode", "openclipart", "colbert-small"),
     ("encode", "python-library", "minilm"),
     ("map", "python-library", "minilm"),
+    ("run", "python-library", "bm25"),
+    ("run", "python-library", "minilm"),
     ("encode", "factbook", "bge-small"),
+    ("run", "factbook", "bge-small"),
 )
-"""(kind of job, corpus, encoder) in the order of what a first visitor tries: pictures by text and passages by meaning
-come within a minute or two, the longest last. Token vectors of the pictures' words only: those of the Factbook take
-0.7 GB."""
+"""(kind of job, corpus, encoder or encoders) in the order of what a first visitor tries: pictures by text and passages
+by meaning come within a minute or two, the longest last; runs of the query sets fill the Evaluate page. Token vectors
+of the pictures' words only: those of the Factbook take 0.7 GB."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,18 @@ def demo_jobs() -> list[tuple[str, dict[str, Any], str]]:
     """(kind, arguments, title) of the jobs that fill the demo project, in the order to enqueue them."""
     titles = {sample.name: sample.title for sample in DEMO_SAMPLES}
     work: list[tuple[str, dict[str, Any], str]] = [
-        (kind, {"corpus": corpus, "encoder": encoder}, f"{kind.capitalize()} {titles[corpus]} with {encoder}")
+        (kind, _arguments(kind, corpus, encoder), f"{kind.capitalize()} {titles[corpus]} with {encoder}")
         for kind, corpus, encoder in DEMO_WORK
     ]
     return [("demo", {}, "Set up the demo corpora"), *work]
+
+
+def _arguments(kind: str, corpus: str, encoder: str) -> dict[str, Any]:
+    """A query set of the demo has the name of its corpus."""
+    if kind != "run":
+        return {"corpus": corpus, "encoder": encoder}
+    pipeline = PipelineSpec(tuple(RetrieverSpec(encoder=name) for name in encoder.split(" + ")))
+    return {"query_set": corpus, "pipeline": pipeline.to_dict()}
 
 
 def start_demo(workspace: Workspace, enqueue: Callable[..., Any]) -> str:

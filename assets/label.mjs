@@ -9,7 +9,7 @@ const VERDICTS = { 0: "0", 1: "1", 2: "2", 3: "3", h: "h", r: "r", " ": "skip", 
 const MOVES = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
 const TYPING = "input, textarea, select, [contenteditable]:not([contenteditable=false]), [role=listbox], [role=combobox]";
 const BOUNCE = 150;   // ms: the same key again sooner is one press
-const KEPT = ["set", "labels", "q", "sort", "state", "seed", "enough", "sample", "order", "others", "systems", "depth", "proposed", "also"];
+const KEPT = ["set", "labels", "q", "sort", "state", "seed", "enough", "sample", "order", "others", "systems", "depth", "proposed", "also", "within"];
 
 export function mount(element, { watch, act }) {
   let page = null;
@@ -299,14 +299,14 @@ function open(element, board, act) {
     if (value === view[name]) return;
     view[name] = value;
     if (name === "set") {
-      for (const own of ["q", "proposed", "also"]) view[own] = "";
+      for (const own of ["q", "proposed", "also", "within"]) view[own] = "";
       keepAddress();
       return location.reload();
     }
     keepAddress();
     if (["sort", "state", "seed", "enough", "sample"].includes(name)) loadQueue();
     if (name === "enough") loadProgress();
-    if (["labels", "order", "others", "depth"].includes(name) || (name === "seed" && view.order)) again();
+    if (["labels", "order", "others", "depth", "within"].includes(name) || (name === "seed" && view.order)) again();
     if (name === "labels") { loadQueue(); loadProgress(); }
   }
 

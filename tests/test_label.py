@@ -23,6 +23,7 @@ from workbench.workflows.encode import encode_corpus
 from workbench.workflows.judging import Judge, Pair, Receipt, Verdict
 from workbench.workflows.label import Contestant, Found, Pooling
 from workbench.workflows.label_queue import Order
+from workbench.workflows.subsets import create_subset
 
 TEXTS = ["red fox", "red red fox and dog", "blue whale", "a dog", "green tree", "red sky", "red sea", "red rose"]
 ME, BEN = Judge("q"), Judge("q", "ben")
@@ -72,6 +73,16 @@ def test_a_candidate_says_who_found_it_and_what_others_say(project):
     assert found.said == {"d4": Verdict(0)}
     told = {doc: [(row.annotator, row.verdict) for row in rows] for doc, rows in found.others.items()}
     assert told == {"d0": [("qrels", Verdict(1))], "d1": [("ben", Verdict(2, note="yes"))]}
+
+
+def test_only_documents_of_a_subset_are_candidates(project):
+    create_subset(project, "c", "some", [1, 4], replace=True)
+    judging.judge(project, ME, Pair("fox", "d4"), Verdict(0))
+    judging.judge(project, ME, Pair("fox", "d5"), Verdict(0))
+    found = label.pool(project, ME, "fox", Pooling((BM25,), also=("d0",), within="some"))
+    assert docs(found) == ["d1", "d4"] and found.candidates[0].found[0].rank == 1
+    with pytest.raises(NotFound, match="gone"):
+        label.pool(project, ME, "fox", Pooling((BM25,), within="gone"))
 
 
 def test_a_pool_is_ordered_by_best_rank_then_by_how_many_found_it():

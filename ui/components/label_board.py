@@ -44,12 +44,13 @@ HELP = (
 
 @dataclass(frozen=True)
 class Setup:
-    """What can be chosen: query sets with their size, label sets, pipelines; `usual` are asked by default."""
+    """What can be chosen: query sets with their size, label sets, pipelines; `usual` are asked by default; subsets."""
 
     query_sets: Sequence[tuple[str, int]]
     labels: LabelSets
     pipelines: Sequence[Contestant]
     usual: Sequence[Contestant]
+    subsets: Sequence[str] = ()
 
 
 def board_html(place: Place, view: LabelView, setup: Setup) -> str:
@@ -118,11 +119,21 @@ def candidates_html(view: LabelView, setup: Setup) -> str:
         for name in setup.labels.proposed
     )
     proposed = f"<b>Mined, to review</b><div class='lb-choices'>{mined}</div>" if mined else ""
+    names = "".join(
+        f"<option value='{escape(name)}'{' selected' if name == view.within else ''}>{escape(clip(name, 50))}</option>"
+        for name in dict.fromkeys([*setup.subsets, *filter(None, [view.within])])
+    )
+    within = (
+        f"<label class='row'>only of <select data-view='within'><option value=''>the whole corpus</option>{names}"
+        "</select></label>"
+        if names
+        else ""
+    )
     return (
         "<details class='menu left lb-candidates'><summary class='btn small'>Candidates</summary><div class='pop'>"
         f"<b>From these pipelines</b><div class='lb-choices'>{rows or '<span class=dim>nothing is encoded yet</span>'}"
         f"</div>{proposed}<label class='row'>first <input type='number' data-view='depth' min='1' max='{DEEPEST}' "
-        f"value='{view.depth}'> documents of each</label></div></details>"
+        f"value='{view.depth}'> documents of each</label>{within}</div></details>"
     )
 
 

@@ -14,7 +14,7 @@ LONGEST = 4000
 @dataclass(frozen=True)
 class LabelView:
     """The page's address, read. `systems`: keys of pipelines, none = one of each encoder. `others`: whether what others
-    said is shown. `also`: ids of documents to judge whoever finds them."""
+    said is shown. `also`: ids of documents to judge whoever finds them. `within`: a subset of the corpus."""
 
     by: Judge
     query: str = ""
@@ -25,6 +25,7 @@ class LabelView:
     also: tuple[str, ...] = ()
     shuffled: bool = False
     others: bool = True
+    within: str = ""
 
     def chosen(self, choices: Sequence[Contestant], usual: Sequence[Contestant]) -> tuple[Contestant, ...]:
         """The pipelines that are asked; keys that are none any more are left out."""
@@ -34,7 +35,7 @@ class LabelView:
 
     def pooling(self, chosen: tuple[Contestant, ...]) -> Pooling:
         """Raises `BadInput` on a depth that is none."""
-        return Pooling(chosen, self.depth, self.proposed, self.also, self.shuffled, self.order.seed)
+        return Pooling(chosen, self.depth, self.proposed, self.also, self.shuffled, self.order.seed, self.within)
 
 
 def read_label_view(values: Mapping[str, str]) -> LabelView:
@@ -57,6 +58,7 @@ def read_label_view(values: Mapping[str, str]) -> LabelView:
         tuple(filter(None, [given.get("also", "")])),
         given.get("order") == "shuffled",
         given.get("others") != "0",
+        given.get("within", ""),
     )
 
 

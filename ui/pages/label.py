@@ -20,6 +20,7 @@ from workbench.project import Project
 from workbench.types import Query
 from workbench.workflows import corpus as corpora
 from workbench.workflows import judging, label
+from workbench.workflows.subsets import list_subsets
 
 TITLE, PATH = "Label", "/label"
 
@@ -71,9 +72,10 @@ def page(context: Context, place: Place) -> str:
     view = read_label_view(values)
     pipelines = label.choices(project, place.corpus)
     labels = label.sets_of(project, view.by.query_set)
+    within = [each.name for each in list_subsets(project, place.corpus)]
     if not pipelines and not labels.proposed:
         return nothing_encoded(place)
-    return board_html(place, view, Setup(sets, labels, pipelines, label.usual(project, place.corpus)))
+    return board_html(place, view, Setup(sets, labels, pipelines, label.usual(project, place.corpus), within))
 
 
 def opened(project: Project, place: Place, text: str, also: str = "") -> dict[str, Any]:

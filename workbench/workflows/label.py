@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench import corpora, judgments, label_sets, query_sets
+from workbench import corpora, judgments, label_sets, query_sets, subsets
 from workbench.corpora import CorpusInfo
 from workbench.errors import BadInput, WorkbenchError
 from workbench.project import Project
 from workbench.query_sets import QuerySetInfo
-from workbench.types import Content, Document, Query, Ranking
+from workbench.types import Content, Document, Filter, Query, Ranking
 from workbench.workflows.dealing import Contestant, candidates
 from workbench.workflows.judging import Judge, Judgment, Verdict, checked_name, checked_set
 from workbench.workflows.matching import matched_terms
@@ -52,7 +52,8 @@ class Pooling:
 
     `pipelines`: the first `depth` documents of each. `proposed`: label sets of mined negatives. `also`: documents to
     judge whoever finds them. `shuffled`: in an order of its own for each annotator and query, drawn from `seed`, so
-    that what stands first is not judged better for it; else by the best rank.
+    that what stands first is not judged better for it; else by the best rank. `within`: a subset of the corpus, nothing
+    outside it is a candidate; "": the whole corpus.
     """
 
     pipelines: tuple[Contestant, ...]
@@ -61,6 +62,7 @@ class Pooling:
     also: tuple[str, ...] = ()
     shuffled: bool = False
     seed: int = 0
+    within: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.depth <= DEEPEST:
@@ -101,7 +103,7 @@ def pool(project: Project, by: Judge, query_id: str, pooling: Pooling) -> Pool:
     """The candidates of a query for an annotator. A pipeline that cannot answer is told in `problems`.
 
     Order: by the best rank, then how many found it, then ordinal; after them what was proposed or judged before and
-    nobody found. Raises `NotFound` on the query set or the query, `BadInput` on names.
+    nobody found. Raises `NotFound` on the query set, the query or the subset, `BadInput` on names.
     """
     info = query_sets.find(project.db, by.query_set)
     corpus = corpora.find(project.db, info.corpus)
@@ -118,6 +120,9 @@ def pool(project: Project, by: Judge, query_id: str, pooling: Pooling) -> Pool:
     # Those that nobody found come in the order they were named in.
     order = [*sorted(found, key=lambda ordinal: _place(found[ordinal], ordinal)), *named.values()]
     order = list(dict.fromkeys(order))
+    if pooling.within:
+        inside = subsets.members(project.db, "subset", corpus.id, pooling.within, corpus.documents)
+        order = [ordinal for ordinal in order if inside[ordinal]]
     if pooling.shuffled:
         random.Random(f"{pooling.seed}/{by.annotator}/{query_id}").shuffle(order)
     made = [
@@ -151,11 +156,12 @@ def ranked(
 ) -> tuple[dict[str, Ranking], list[str]]:
     """(each pipeline's ranking by its name, a sentence for each that could not answer)."""
     content = Content(query.text, project.media / query.image if query.image else None)
+    filters = (Filter("@subset", "in", pooling.within),) if pooling.within else ()
     rankings: dict[str, Ranking] = {}
     problems: list[str] = []
     for each in pooling.pipelines:
         try:
-            stages, _ = run(ask(project, corpus.label, content), each.pipeline, pooling.depth, Clock())
+            stages, _ = run(ask(project, corpus.label, content, filters), each.pipeline, pooling.depth, Clock())
         except WorkbenchError as error:
             problems.append(f"{each.name}: {error.message}")
         else:

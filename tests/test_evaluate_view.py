@@ -11,14 +11,14 @@ from ui.components.address import parse_link, read_view
 from ui.components.evaluate_board import completed, details_html, evaluated, named, runs_html
 from ui.components.evaluate_charts import MOST_BARS, Mark, cost_chart, difference_bars, scale_of, ticks, whisker
 from ui.components.evaluate_compare import BETTER, OPEN, SAME, WORSE, sentence, word
-from ui.components.evaluate_parts import settled, slice_choices
+from ui.components.evaluate_parts import settled, slice_choices, standing
 from ui.components.evaluate_queries import query_html
 from ui.components.evaluate_table import ordered, percent
 from ui.components.evaluate_view import EvaluateView, read_evaluate_view
 from ui.session import Place
 from workbench.specs import PipelineSpec, RetrieverSpec
 from workbench.workflows.encode import encode_corpus
-from workbench.workflows.evaluate import EvaluateOptions, compare, gold_positions, per_query
+from workbench.workflows.evaluate import EvaluateOptions, Point, compare, gold_positions, per_query
 from workbench.workflows.evaluated import Comparisons, pipeline_of
 from workbench.workflows.running import get_run, run_queries
 
@@ -224,6 +224,12 @@ def test_costs_are_drawn_with_the_front_filled():
     assert "slow &amp; good" in drawn
     assert cost_chart([], "nDCG@10", "ms", str) == ""
     assert "ec-point" in cost_chart(marks[:1], "nDCG@10", "ms", str)  # one run alone has an axis too
+    # Of an imported run no cost is known: it cannot be said to beat, or to be beaten.
+    assert [standing(Point("a", 0.5, *costs), True)[:2] for costs in ((1.0, 2.0), (1.0, None), (None, None))] == [
+        "◆ ",
+        "◆ ",
+        "<s",
+    ]
 
 
 def test_small_helpers():

@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from label_fixtures import TEXTS, make_ponds, note, rows_of_file, say
-from PIL import Image
 from typer.testing import CliRunner
 
 from workbench.__main__ import app
@@ -16,13 +15,12 @@ from workbench.errors import BadInput, NotFound, WorkbenchError
 from workbench.exports import tables
 from workbench.jobs.kinds import KINDS, as_result
 from workbench.judged import Judged
-from workbench.judgments import Pair, Verdict
+from workbench.judgments import Pair
 from workbench.project import Project
 from workbench.specs import ExportSpec, LabelChoice
 from workbench.workflows.corpus import import_corpus
 from workbench.workflows.export_labels import export_labels, list_formats
 from workbench.workflows.exporting import find_export
-from workbench.workflows.judging import Judge, judge
 from workbench.workflows.queries import import_queries
 from workbench.workflows.resolving import Rules, settle
 from workbench.workflows.training_groups import Contradicted
@@ -232,41 +230,6 @@ def test_a_full_disk_leaves_the_old_file(ponds, tmp_path, monkeypatch):
     with pytest.raises(WorkbenchError, match="No space left"):
         export_labels(ponds, "asked", "st-triplet", tmp_path / "t.jsonl")
     assert (tmp_path / "t.jsonl").read_bytes() == before and not list(tmp_path.glob("*.partial"))
-
-
-@pytest.fixture
-def pictures(project: Project, tmp_path: Path) -> Project:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for name, colour in (("a.png", "red"), ("b.png", "green")):
-        Image.new("RGB", (40, 30), colour).save(folder / name)
-    import_corpus(project, "pictures", folder)
-    (tmp_path / "q.jsonl").write_text('{"_id": "q", "text": "red"}\n')
-    (tmp_path / "q.qrels").write_text("q 0 a.png 1\nq 0 b.png 0\n")
-    import_queries(project, "shown", tmp_path / "q.jsonl", "pictures", tmp_path / "q.qrels")
-    return project
-
-
-@pytest.mark.parametrize("how", ["reference", "copy"])
-def test_images_are_named_or_copied(pictures, tmp_path, how):
-    out = tmp_path / "out" / "t.jsonl"
-    report = export_labels(pictures, "shown", "flagembedding", out, LabelChoice(images=how))
-    (row,) = rows_of_file(out)
-    (positive,), (negative,) = row["pos_images"], row["neg_images"]
-    assert not Path(positive).is_absolute() and positive.startswith("t.images/") == (how == "copy")
-    assert Image.open(out.parent / positive).getpixel((5, 5))[0] > 200  # type: ignore[index]
-    assert Image.open(out.parent / negative).getpixel((5, 5))[1] > 100  # type: ignore[index]
-    assert report.images == 2
-    beir = export_labels(pictures, "shown", "beir", tmp_path / "set", LabelChoice(images=how))
-    first = rows_of_file(Path(beir.path) / "corpus.jsonl")[0]
-    assert (tmp_path / "set" / first["image"]).is_file() and first["image"].startswith("images/") == (how == "copy")
-
-
-def test_copies_of_an_export_that_failed_are_removed(pictures, tmp_path):
-    judge(pictures, Judge("shown"), Pair("q", "b.png"), Verdict(3))
-    with pytest.raises(Contradicted):
-        export_labels(pictures, "shown", "flagembedding", tmp_path / "o" / "t.jsonl", LabelChoice(images="copy"))
-    assert not (tmp_path / "o" / "t.images").exists()
 
 
 def test_many_queries_come_in_their_order(ponds, tmp_path):

@@ -4,7 +4,7 @@ before they are imported."""
 import io
 import json
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from label_fixtures import TEXTS, make_ponds, note, rows_of_file, say, write_row
 from typer.testing import CliRunner
 
 from ui.app import build_app
-from ui.components.export_labels_form import FORMATS, Asked, read_asked
+from ui.components.export_labels_form import FORMATS, Asked, asked_before, read_asked
 from ui.components.export_labels_report import contested_html, exported_html, stopped_html
 from ui.components.export_labels_view import Setup, panel_html, preview_html
 from ui.components.import_labels_view import FORMATS as TRAINING_FORMATS
@@ -88,6 +88,9 @@ def test_the_form_is_read_as_it_was_sent():
         "choice": LabelChoice(("qrels",), False, ("qrels",), "minilm", "copy").to_dict(),
         "spec": ExportSpec(negatives=4, prompt="query: ", scores=True, type="only_1neg").to_dict(),
     }  # fmt: skip
+    # A job's arguments are the form again.
+    again = asked_before(asked.arguments(KNOWN, "/e"))
+    assert again == replace(asked, settings={n: v for n, v in asked.settings.items() if v})
     # Another format takes what it has a place for; an empty field is no value.
     assert read_asked(entered, "beir").spec() == ExportSpec()
     assert read_asked(entered, "trec").format == "trec"
@@ -140,6 +143,18 @@ def test_the_preview_cuts_long_texts_and_lists_and_leaves_every_field(project, t
     row = json.loads(lines[0])
     assert len(row["query"]) == 121 and row["query"].endswith("…") and len(row["pos"][0]) == 121
     assert len(row["neg"]) == 5 and row["neg"][4] == "… 5 more" and row["type"] == "normal"
+
+
+def test_the_preview_finds_late_rows_and_says_where_it_stopped_looking(ponds, monkeypatch):
+    """q1 has a positive only; with one query to look at, q2's row is out of sight, but not gone."""
+    note(ponds, "late", "imported", {("q1", "d1"): 1, ("q2", "d3"): 1, ("q2", "d5"): None})
+    choice = LabelChoice(("late",))
+    found = preview_labels(ponds, "asked", "flagembedding", "", choice, ExportSpec())
+    assert json.loads(found.files[0][1][0])["query"] == "what is dry?"
+    assert (found.queries, found.left_out) == (2, {"no negative": 1})
+    monkeypatch.setattr("workbench.workflows.export_preview.LOOKED_AT", 1)
+    with pytest.raises(BadInput, match="None of the first 1 judged queries would have a row"):
+        preview_labels(ponds, "asked", "flagembedding", "", choice, ExportSpec())
 
 
 def test_the_preview_stops_at_the_first_contradiction_and_says_who_said_what(ponds):
@@ -218,7 +233,7 @@ def test_negatives_that_outrank_a_positive_are_counted(ponds):
     report = export_labels(ponds, "asked", "flagembedding", choice=choice)
     assert report.outranking == 1
     warning = report.warnings[-1]
-    assert warning.startswith("1 negatives scored higher than a positive of their query") and "q1 / d5" in warning
+    assert warning == "Negatives that scored higher than a positive of their query, and may be positives: 1 (q1 / d5)."
 
 
 def test_imported_scores_outrank_by_the_lowest_positive(project, tmp_path):
@@ -261,8 +276,10 @@ def test_the_report_counts_and_links_what_lies_beside(ponds):
     report = export_labels(ponds, "asked", "st-triplet", spec=ExportSpec(negatives=2))
     drawn = exported_html(asdict(report), read_manifest(ponds, "asked-st-triplet.jsonl"), "/exports/p")
     assert "/exports/p/asked-st-triplet.jsonl.ids.jsonl" in drawn and ">manifest</a>" in drawn
-    assert "queries with fewer negatives than asked for</dt><dd class='num'>1<" in drawn
-    assert "queries in it</dt><dd class='num'>2<" in drawn
+    assert "<span>2 queries</span><span>3 rows</span>" in drawn
+    assert "<div class='note warn'>Queries with fewer negatives than were asked for: 1.</div>" in drawn
+    hostile = {**asdict(report), "warnings": [HOSTILE]}
+    assert "<img" not in exported_html(hostile, read_manifest(ponds, "asked-st-triplet.jsonl"), "/exports/p")
 
 
 def test_the_manifest_of_a_csv_tells_of_the_quotes(ponds):

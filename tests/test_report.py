@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -15,7 +16,7 @@ from ui.components.report_html import pretty, report_html
 from ui.components.report_words import measure_words, pipeline_words
 from workbench.project import Workspace
 from workbench.specs import FusionSpec, PipelineSpec, RerankSpec, RetrieverSpec
-from workbench.workflows.evaluate import compare, evaluate
+from workbench.workflows.evaluate import Point, compare, evaluate
 from workbench.workflows.report import Asked, as_json, failing, make_report, means_csv, points_of, queries_csv
 
 EVIL = "<img src=x onerror=alert(1)>\"'"
@@ -96,6 +97,13 @@ def test_the_report_says_what_was_found(made):
     assert "24 of 24 queries have judgments" in text
     assert "options.drop_self: false" in text
     assert f"{made.versions['numpy']}" in text
+
+
+def test_the_report_names_the_quickest(made):
+    points = [Point("second", 0.5, 2.0), Point("first", 1.0, 12.0), Point("mixed", 0.4833, None)]
+    text = " ".join(read(report_html(replace(made, points=points, front=[True, True, False]))).text)
+    assert "The quickest is “second”: 2 ms a query where many are asked at once, with RR@10 0.5000." in text
+    assert "quickest" not in " ".join(read(report_html(made)).text)
 
 
 def test_the_report_is_one_file_that_runs_and_fetches_nothing(made):

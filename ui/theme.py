@@ -24,6 +24,9 @@ def make_theme() -> gr.themes.Base:
         block_shadow="none",
         body_text_color_subdued="*neutral_500",
         body_text_color_subdued_dark="*neutral_400",
+        # The usual ones are dimmer than dim text.
+        link_text_color_dark="*secondary_300",
+        link_text_color_visited_dark="*secondary_300",
         block_padding="6px 8px",
         layout_gap="8px",
         form_gap_width="0px",

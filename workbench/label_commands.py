@@ -73,7 +73,8 @@ def import_labels(
     arguments = {"name": name, "source": source, "corpus": corpus or None}
     result = run_job(call, "import-labels", arguments, f"Import labels {name}", wait=not no_wait)
     if result is not None:
-        kept = ("query_set", "queries", "judgments", "documents", "label_set", "contradictions", "skipped", "warnings")
+        kept = ["query_set", "queries", "judgments", "documents", "label_set", "contradictions", "images"]
+        kept += ["skipped", "warnings"]
         text = (
             f"{name}: {result['judgments']} judgments of {result['queries']} queries, {result['documents']} documents."
         )

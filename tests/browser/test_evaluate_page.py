@@ -10,6 +10,7 @@ from workbench.project import Workspace
 from workbench.workflows import corpus
 from workbench.workflows.encode import encode_corpus
 from workbench.workflows.evaluate import compare, evaluate
+from workbench.workflows.running import list_runs
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +24,7 @@ def library(site, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluated")
     rows = [{"id": f"s{n}", "title": word, "text": f"{word} {EVIL if n == 0 else ''}"} for n, word in enumerate(WORDS)]
     rows += [
-        {"id": f"l{n}", "title": f"long {n}", "text": f"{word} {word} " + "and so on " * 40}
+        {"id": f"l{n}", "title": f"long {n}", "text": f"{word} " * 5 + "and so on " * 40}
         for n, word in enumerate(WORDS)
     ]
     asked = [{"id": f"q{n}", "text": f"{word} {EVIL if n == 0 else ''}".strip()} for n, word in enumerate(WORDS)]
@@ -72,6 +73,7 @@ def test_from_two_systems_to_the_worst_query_side_by_side(page, site, library):
     # Sorted by a click, kept by the address.
     page.locator("table.ev-runs th a", has_text="nDCG@10").click()
     page.wait_for_function("location.search.includes('sort=-nDCG')")
+    page.wait_for_selector("th[aria-sort=descending]")
     order = [each.text_content().strip() for each in page.locator(".ev-run b").all()]
     assert order == sorted(means, key=means.get, reverse=True)
     page.reload()
@@ -94,8 +96,15 @@ def test_from_two_systems_to_the_worst_query_side_by_side(page, site, library):
     assert page.evaluate("window.broken") is None
 
 
+def of_pipeline(project, encoder):
+    """The id of the run of one encoder."""
+    runs = list_runs(project, "words")
+    return str(next(each.id for each in runs if encoder in json.dumps(each.artifact.spec["pipeline"])))
+
+
 def test_the_report_opens_from_a_file_without_a_request(page, site, library, chromium, tmp_path):
-    arrive(page, site)
+    # The jobs may have ended in either order: the loser is named, so that there are queries that fail.
+    arrive(page, site, base=of_pipeline(library, "fair"), other=of_pipeline(library, "long"))
     page.wait_for_selector(".ev-more .ec-compare")
     page.locator("summary", has_text="Export").click()
     page.locator(".ev-export [name=title]").fill(f"Shelf {EVIL}")
@@ -148,6 +157,21 @@ def test_measures_options_and_runs_are_changed_in_place(page, site, library):
     page.wait_for_function("!document.querySelector('tr.ev-out')")
     page.select_option("#ev-by", label="length of the query")
     page.wait_for_selector("text=1 to 3 words")
+
+
+def test_a_run_of_another_system_is_imported(page, site, library, tmp_path):
+    file = tmp_path / "theirs.trec"
+    file.write_text("".join(f"q{n} Q0 l{n} 1 2 x\nq{n} Q0 s{n} 2 1 x\n" for n in range(len(WORDS))))
+    arrive(page, site, measures="RR@10")
+    page.wait_for_selector(".ev-more .panel")
+    page.locator(".ev-new > summary").click()
+    theirs = page.locator(".ev-forms > div").nth(1)
+    theirs.locator("[name=file]").fill(str(file))
+    theirs.locator("[name=name]").fill("theirs")
+    theirs.locator("[data-do=import]").click()
+    row = page.locator("tr", has=page.locator(".ev-run b:text-is('theirs')"))
+    row.wait_for(timeout=60_000)
+    assert row.locator("td.num").first.inner_text().split()[0] == "0.5000"
 
 
 def test_a_corpus_without_queries_says_what_is_missing(page, site):

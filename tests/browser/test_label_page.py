@@ -1,22 +1,15 @@
 """The Label page as an annotator uses it: fifty verdicts over ten queries by keys alone, undone, reloaded, offline."""
 
-import json
 import re
 
 import pytest
 import sqlalchemy as sa
+from label_support import NOW, QUERIES, notes_project, open_label, press, saved
 
 from workbench.db import judgments as table
-from workbench.project import Workspace
-from workbench.workflows import corpus
-from workbench.workflows.encode import encode_corpus
 
 pytestmark = pytest.mark.browser
 
-NOW = ".lb-card[data-now]"
-QUERIES = ["bird", "fish", "river", "small bird", "song", "town", "garden", "night", "tall bird", "<i>blue</i> bird"]
-WORDS = "a bird by the river with fish in a small garden of the town sings a song at night, tall and blue"
-SAVED = "document.querySelector('.lb-saved')?.dataset.state === 'saved'"
 KEYS = {"0": (0, False, "judged"), "1": (1, False, "judged"), "3": (3, False, "judged"), "h": (0, True, "judged"),
         "r": (1, False, "judged"), "u": (None, False, "unrateable"), "l": (None, False, "later"),
         " ": (None, False, "skipped")}  # fmt: skip
@@ -25,20 +18,8 @@ KEYS = {"0": (0, False, "judged"), "1": (1, False, "judged"), "3": (3, False, "j
 @pytest.fixture(scope="module")
 def aviary(site, tmp_path_factory):
     """A project with ten queries, each with more than five candidates of two settings of BM25."""
-    folder = tmp_path_factory.mktemp("label")
-    rows = [{"id": f"n{n}", "title": f"Note {n}", "text": f"{WORDS} note{n} " + "and " * n} for n in range(12)]
-    (folder / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "q.jsonl").write_text(
-        "".join(json.dumps({"id": f"q{n}", "text": text}) + "\n" for n, text in enumerate(QUERIES))
-    )
-    made = Workspace(site.workspace).create("labelled")
-    corpus.import_corpus(made, "aviary", folder / "c.jsonl")
-    corpus.import_queries(made, "ten", folder / "q.jsonl", "aviary")
-    for name, b in (("bm25", 0.75), ("flat", 0.0)):
-        encode_corpus(made, "aviary", {"kind": "bm25", "name": name, "b": b})
-    yield made
-    made.close()
-    Workspace(site.workspace).delete("labelled")
+    with notes_project(site.workspace, "labelled", tmp_path_factory.mktemp("label")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -55,20 +36,7 @@ def stored(aviary):
 
 
 def arrive(page, site, annotator, **values):
-    page.add_init_script(f"localStorage.setItem('wb.annotator', '{annotator}')")
-    page.goto(site.page("/label", project="labelled", **values))
-    page.wait_for_selector(NOW)
-    page.wait_for_selector(".lb-q[data-now]")
-
-
-def press(page, key):
-    """A key, and the time a hand needs at least between two."""
-    page.keyboard.press("Space" if key == " " else key)
-    page.wait_for_timeout(160)
-
-
-def saved(page):
-    page.wait_for_function(SAVED)
+    open_label(page, site, "labelled", annotator, **values)
 
 
 def call(page, annotator):

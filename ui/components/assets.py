@@ -10,6 +10,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "assets"
 ASSETS = {
     "style.css": "text/css",
     "results.css": "text/css",
+    "test_sets.css": "text/css",
     "results.mjs": "text/javascript",
     "compare.css": "text/css",
     "compare.mjs": "text/javascript",

@@ -19,6 +19,7 @@ def corpora_markup(
     """The list with its import buttons. Of the corpus in hand: the number of queries by set, and its versions."""
     cards = "".join(corpus_card(each, place, queries, versions) for each in corpora)
     more = '<button class="btn small" data-do="queries">Load queries</button>' if corpora else ""
+    more += '<button class="btn small" data-do="test-sets">Test sets</button>' if corpora else ""
     return (
         f'<div class="row"><h2>Corpora</h2><span class="dim">{len(corpora)}</span><span class="spring"></span>'
         f'<button class="btn small primary" data-do="documents">Load a corpus</button>{more}</div>{cards}'

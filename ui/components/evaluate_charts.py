@@ -199,7 +199,8 @@ def _mark(
         else f'<circle class="ec-point" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
     )
     label, width = f"{mark.number} {clip(mark.name, 30)}", 6.6 * (min(len(mark.name), 30) + 3)
-    spots = [(x + 9, y + 16), (x - 9 - width, y - 6), (x + 9, y - 6), (x - 9 - width, y + 16), (x - width / 2, y + 26)]
+    under = (min(x - width / 2, WIDTH - width - 2), y + 22)
+    spots = [(x + 9, y + 16), under, (x - 9 - width, y - 6), (x + 9, y - 6), (x - 9 - width, y + 16)]
     for left, base in spots:
         box = (left, base - 11, width, 14)
         inside = left >= LEFT and left + width <= WIDTH and base - 11 >= 0 and base <= HEIGHT - BOTTOM

@@ -127,9 +127,10 @@ def new_run_html(
         name = f"<a href='{link}'>encode “{escape(place.corpus)}”</a>"
         rows = f"<p class='dim'>Nothing can be searched yet: {name} first.</p>"
     return (
-        f"<details class='panel ev-new'{' open' if open_ else ''}><summary><b>New run</b> <span class='dim'>a "
-        "pipeline over "
-        "every query, or a TREC file from elsewhere</span></summary><div class='body ev-forms'>"
+        # Another key where it opens by itself: it closes when the first run is there, as an element of its own.
+        f"<details class='panel ev-new' data-key='new {open_}'{' open' if open_ else ''}><summary><b>New run</b> "
+        "<span class='dim'>a pipeline over every query, or a TREC file from elsewhere</span></summary>"
+        "<div class='body ev-forms'>"
         f"<div data-form><h3>Pipelines over “{escape(query_set)}”</h3><div class='ev-pipes'>{rows}</div>"
         "<div class='row'><label>documents a query <input type='number' name='k' value='100' min='1' max='1000'>"
         "</label>"
@@ -138,7 +139,7 @@ def new_run_html(
         "<div data-form><h3>Run of another system</h3><p class='dim'>A TREC run file: query, Q0, document, rank, "
         "score, "
         "tag on each line. Names of queries and documents as in this project.</p>"
-        "<div class='row'><input name='path' placeholder='/path/to/run.trec' aria-label='Path of the file'></div>"
+        "<div class='row'><input name='file' placeholder='/path/to/run.trec' aria-label='Path of the file'></div>"
         "<div class='row'><input name='name' placeholder='Name of the run' maxlength='120' aria-label='Name of the "
         "run'>"
         "<button class='btn' data-do='import' data-default>Import</button></div></div></div></details>"

@@ -127,6 +127,13 @@ def label_link(place: Place, found: "Evaluation") -> str:
     )
 
 
+def standing(point: Point, best: bool) -> str:
+    """Whether a run is on the front, in words; of one whose costs are not known it cannot be said."""
+    if point.milliseconds is None and point.bytes is None:
+        return "<span class='dim'>costs not known</span>"
+    return "◆ on the front" if best else "○ another run beats it"
+
+
 def costs_html(points: Sequence[Point], measure: str) -> str:
     """Two charts, quality over time and over memory, and the table with the numbers of their marks."""
     front = pareto(points)
@@ -143,7 +150,7 @@ def costs_html(points: Sequence[Point], measure: str) -> str:
         f"<td class='num'>{p.quality:.4f}</td><td class='num'>"
         f"{'–' if p.milliseconds is None else milliseconds(p.milliseconds)}</td>"
         f"<td class='num'>{'–' if p.bytes is None else size(p.bytes)}</td>"
-        f"<td>{'◆ on the front' if best else '○ another run beats it'}</td></tr>"
+        f"<td>{standing(p, best)}</td></tr>"
         for n, (p, best) in marks
     )
     unknown = [p.name for p in points if p.milliseconds is None]

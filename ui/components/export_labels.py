@@ -5,8 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from ui.components.export_labels_form import Asked, read_asked
-from ui.components.export_labels_report import contested_html, exported_html, stopped_html
+from ui.components.export_labels_form import Asked, asked_before, read_asked
+from ui.components.export_labels_report import contested_html, exported_html, failed_html, stopped_html
 from ui.components.export_labels_view import OPEN, Setup, panel_html, preview_html, prompts_html
 from ui.components.job_panel import draw_jobs, job_panel
 from ui.components.live import live, show
@@ -40,7 +40,7 @@ class ExportLabels:
         self.form = live("export-labels", elem_classes="flat")
         outputs = [self.form, self.jobs, self.report]
         on(self.form.act, self.act, None, outputs, trigger_mode="multiple")
-        on(self.report.act, self.again, None, [self.jobs, self.report])
+        on(self.report.act, self.again, None, outputs)
 
     def opened(self, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         """The update of `form` that shows it, for the query set of the button."""
@@ -52,7 +52,7 @@ class ExportLabels:
         project, place = self.context.here(request)
         do = said(event, "do")
         if do == "close":
-            return show(""), gr.skip(), gr.skip()
+            return show(""), gr.skip(), show("")
         asked = read_asked(fields(event), said(event, "format") if do == "format" else "")
         if do in ("change", "format"):
             return self.draw(project, place, asked), gr.skip(), gr.skip()
@@ -62,22 +62,26 @@ class ExportLabels:
         self.start(project, asked.arguments(known, str(project.exports)))
         return gr.skip(), draw_jobs(self.context, project.name, (KIND,)), show("")
 
-    def again(self, event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
-        """An export that contradictions stopped once more, with a label set that decides them."""
-        project, _ = self.context.here(request)
+    def again(self, event: gr.EventData, request: gr.Request) -> tuple[Any, Any, Any]:
+        """An export that contradictions stopped once more, with a label set that decides them; or away with it."""
+        project, place = self.context.here(request)
+        if said(event, "do") == "close":
+            return gr.skip(), gr.skip(), show("")
         job = self.context.jobs.get(said(event, "job"))
         if said(event, "do") != "prefer" or job.kind != KIND or job.project != project.name:
             raise BadInput("There is no such export to repeat.", "Reload the page.")
         choice = {**job.arguments["choice"], "prefer": [said(event, "name")]}
-        self.start(project, {**job.arguments, "choice": choice})
-        return draw_jobs(self.context, project.name, (KIND,)), show("")
+        arguments = {**job.arguments, "choice": choice}
+        self.start(project, arguments)
+        drawn = self.draw(project, place, asked_before(arguments))
+        return drawn, draw_jobs(self.context, project.name, (KIND,)), show("")
 
     def start(self, project: Project, arguments: dict[str, Any]) -> None:
         title = f"Export {arguments['query_set']} as {arguments['format']}"
         self.context.jobs.enqueue(KIND, project.name, arguments, title=title, priority=1)
 
     def done(self, event: gr.EventData, request: gr.Request) -> Any:
-        """The report of the job that has just ended; one that failed for another reason says why in the panel."""
+        """The report of the job that has just ended."""
         job = self.context.jobs.get(said(event, "id"))
         project, place = self.context.project(job.project), self.context.place(request)
         result = job.result or {}
@@ -89,7 +93,7 @@ class ExportLabels:
             found = previewing.contested(project, query_set, result["pairs"], names)
             listed = contested_html(found, result["contradictions"], place, query_set)
             return show(stopped_html(listed, result["contradictions"], names, job.id))
-        return show("")
+        return show(failed_html(job.title, job.error, job.hint) if job.state == "failed" else "")
 
     def draw(self, project: Project, place: Place, asked: Asked) -> dict[str, Any]:
         known = previewing.exportable(project, asked.query_set)

@@ -150,6 +150,24 @@ def read_asked(entered: Mapping[str, str], format: str = "") -> Asked:
     )
 
 
+def asked_before(arguments: Mapping[str, Any]) -> Asked:
+    """The form as `Asked.arguments` wrote it for a job; settings that rest are as empty as they were."""
+    choice = LabelChoice.from_dict(arguments["choice"])
+    usual = ExportSpec().to_dict()
+    given = {name: value for name, value in arguments["spec"].items() if value != usual[name]}
+    return Asked(
+        arguments["query_set"],
+        arguments["format"],
+        PurePath(arguments["out"] or "").name,
+        tuple(choice.label_sets),
+        choice.include_unreviewed,
+        "".join(choice.prefer[:1]),
+        choice.encoder,
+        choice.images,
+        {name: "true" if value is True else str(value) for name, value in given.items()},
+    )
+
+
 def checked_name(name: str) -> str:
     """`name` itself. Raises `BadInput` unless it is a plain file name."""
     if name and (len(name) > LONGEST or name.startswith(".") or PurePath(name).name != name or "\\" in name):

@@ -1,4 +1,4 @@
-"""What came of an export of labels: the files to fetch, the counts, the manifest; or the pairs that stopped it."""
+"""What came of an export of labels: the files to fetch, counts, warnings, the manifest; or what stopped it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,17 +6,19 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ui.components.export_labels_view import result_facts
 from ui.components.figures import duration, several, size
 from ui.components.text import clip, escape
+from ui.handlers import problem
 from ui.session import Place
 
 if TYPE_CHECKING:
     from workbench.workflows.export_preview import Contested
 
+CLOSE = "<button class='icon' data-do='close' title='Close' aria-label='Close'>×</button>"
+
 
 def exported_html(result: Mapping[str, Any], manifest: Mapping[str, Any], at: str) -> str:
-    """The files of an export with their links, its counts and its manifest. `at`: where exports are fetched."""
+    """The files of an export with their links, its counts, warnings and manifest. `at`: where exports are fetched."""
     name = PurePath(str(result["path"])).name
     inside = [each.partition("/")[2] for each in manifest.get("files", []) if each.startswith(f"{name}/")]
     links = [link(at, name, "Download as a ZIP archive" if inside else "Download", " class='btn small primary'")]
@@ -24,15 +26,25 @@ def exported_html(result: Mapping[str, Any], manifest: Mapping[str, Any], at: st
     if manifest.get("choice", {}).get("images") == "copy" and result.get("images") and not inside:
         links.append(link(at, f"{PurePath(name).stem}.images", "its images as a ZIP archive"))
     links.append(link(at, f"{name}.manifest.json", "manifest"))
-    facts = "".join(f"<dt>{escape(words)}</dt><dd class='num'>{value}</dd>" for words, value in result_facts(result))
+    facts = [several(result.get("queries", 0), "query/queries"), several(result.get("rows", 0), "row")]
+    facts += [several(result["images"], "image")] if result.get("images") else []
+    facts += [size(result.get("bytes", 0)), f"in {duration(result.get('seconds', 0))}"]
+    notes = "".join(f"<div class='note warn'>{escape(clip(each, 600))}</div>" for each in result.get("warnings", []))
     told = escape(json.dumps(manifest, indent=1, ensure_ascii=False))
     holds = f"<p class='dim'>It holds {escape(', '.join(inside))}.</p>" if inside else ""
     return (
-        f"<section class='panel xl-report'><header><b class='break'>{escape(name)}</b><span class='facts'>"
-        f"<span>{size(result.get('bytes', 0))}</span><span>in {duration(result.get('seconds', 0))}</span></span>"
-        "</header>"
-        f"<div class='body'><div class='row'>{' · '.join(links)}</div>{holds}<dl class='xl-facts'>{facts}</dl>"
+        f"<section class='panel xl-report'><header><span class='chip ok'><i></i>exported</span><b class='break'>"
+        f"{escape(name)}</b><span class='facts'>{''.join(f'<span>{each}</span>' for each in facts)}</span>{CLOSE}"
+        f"</header><div class='body'><div class='row'>{' · '.join(links)}</div>{holds}{notes}"
         f"<details><summary>Manifest</summary><pre class='log'>{told}</pre></details></div></section>"
+    )
+
+
+def failed_html(title: str, error: str, hint: str) -> str:
+    """That an export ended without a file for another reason than contradictions."""
+    return (
+        f"<section class='panel xl-report'><header><span class='chip bad'><i></i>failed</span><b>{escape(title)}</b>"
+        f"<span class='spring'></span>{CLOSE}</header><div class='body'>{problem(error, hint)}</div></section>"
     )
 
 
@@ -87,7 +99,8 @@ def stopped_html(contested: str, total: int, sets: Sequence[str], job: str) -> s
     )
     choose = f"<div class='row'>Export all the same: {buttons}</div>" if len(sets) > 1 else ""
     return (
-        f"<section class='panel xl-report'><header><b>{several(total, 'pair')} positive and negative at once: nothing "
-        f"was written</b></header><div class='body'><p>Judge them again, or let one label set decide wherever they "
+        f"<section class='panel xl-report'><header><span class='chip bad'><i></i>stopped</span><b>"
+        f"{several(total, 'pair')} positive and negative at once: nothing was written</b><span class='spring'></span>"
+        f"{CLOSE}</header><div class='body'><p>Judge them again, or let one label set decide wherever they "
         f"contradict each other.</p>{choose}{contested}</div></section>"
     )

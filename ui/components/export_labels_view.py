@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ui.components.column_editor import named_options
 from ui.components.export_labels_form import FORMATS, LONGEST, Asked, usual_name
@@ -196,8 +196,9 @@ def preview_html(preview: "Preview") -> str:
         f"{''.join(f'<pre dir=auto>{escape(line)}</pre>' for line in lines)}</figure>"
         for name, lines in preview.files
     )
-    left = "; ".join(f"{several(count, 'query/queries')}: {reason}" for reason, count in preview.left_out.items())
-    told = f"<p class='dim'>Of the first {preview.queries} judged queries no row: {escape(left)}.</p>" if left else ""
+    left = ", ".join(f"{count:,} ({reason})" for reason, count in preview.left_out.items())
+    first = several(preview.queries, "judged query/judged queries")
+    told = f"<p class='dim'>Left out of the first {first}: {escape(left)}.</p>" if left else ""
     return f"<h3>First rows, as they would be written <span class='dim'>(long texts cut)</span></h3>{told}{files}"
 
 
@@ -210,18 +211,3 @@ def prompts_html(prompts: Mapping[str, str]) -> str:
         for name in ("query_prompt", "document_prompt")
     )
     return f"<p class='dim'>Prompts of {escape(prompts.get('encoder', ''))}: {shown}</p>"
-
-
-def result_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What an export counted, in words."""
-    facts = [("queries in it", f"{result.get('queries', 0):,}"), ("rows", f"{result.get('rows', 0):,}")]
-    facts += [(f"queries left out: {reason}", f"{count:,}") for reason, count in result.get("left_out", {}).items()]
-    counted = (
-        ("short", "queries with fewer negatives than asked for"),
-        ("undecided", "pairs left out: people disagree evenly"),
-        ("unknown", "judgments left out: no such document"),
-        ("stale", "judgments of an earlier text"),
-        ("outranking", "negatives that score above a positive"),
-        ("images", "images"),
-    )
-    return facts + [(words, f"{result[name]:,}") for name, words in counted if result.get(name)]

@@ -10,6 +10,8 @@ from ui.components.import_labels_view import Goal, labels_preview_markup, labels
 from ui.components.import_view import LABELS, preview_markup, read_spec, report_markup, suggest_name
 from ui.components.job_panel import draw_jobs, job_panel
 from ui.components.live import live, show
+from ui.components.test_set_view import made_html
+from ui.components.test_sets import JOBS as TEST_SETS
 from ui.handlers import escape, explain, fields, on, problem, said
 from ui.session import Context, Place
 from workbench.errors import BadInput
@@ -19,12 +21,15 @@ from workbench.workflows import corpus as corpora
 from workbench.workflows.label_files import preview_label_file, recognised
 
 IMPORT_LABELS = "import-labels"
-KINDS = ("import", "queries", IMPORT_LABELS)
+KINDS = ("import", "queries", IMPORT_LABELS, *TEST_SETS)
 FORMATS = (
-    "JSONL, CSV, TSV, Parquet, a BEIR folder, a folder of texts or images, ready-made vectors; or a training file with "
-    "its labels (FlagEmbedding, sentence-transformers)."
+    "JSONL, CSV, TSV, Parquet, BEIR, a folder of texts or images, ready-made vectors; or a training file with its "
+    "labels."
 )
-QUERY_FORMATS = "Queries as JSONL, TSV, CSV or a BEIR folder; judgments (qrels) in TREC's form, as BEIR's TSV or JSONL."
+QUERY_FORMATS = (
+    "Queries as JSONL, TSV, CSV or BEIR; judgments (qrels) in TREC's form, as BEIR's TSV or JSONL. A training file "
+    "with its labels is read by “Load a corpus”."
+)
 
 
 class Loader:
@@ -152,6 +157,8 @@ class Loader:
         if job.kind == IMPORT_LABELS:
             result = job.result or {}
             return show(labels_report_markup(result, Place(job.project, str(result.get("corpus", "")))))
+        if job.kind in TEST_SETS:
+            return show(made_html(job.kind, job.result or {}, job.project))
         corpus = str(job.arguments.get("corpus" if job.kind == "queries" else "name", ""))
         link = Place(job.project, corpus).link("/search" if job.kind == "queries" else "/corpus")
         return show(report_markup(job.kind, job.result or {}, link))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 
 from ui.components.assets import FOLDER
-from ui.components.evaluate_charts import difference_bars
+from ui.components.evaluate_charts import difference_bars, milliseconds
 from ui.components.evaluate_compare import bare_p, compare_table, sentence, signed, word
 from ui.components.evaluate_parts import between, costs_html, settled, share
 from ui.components.evaluate_table import NEAR, percent
@@ -17,6 +17,8 @@ from workbench.workflows.evaluated import pipeline_of
 from workbench.workflows.report import Report, Sample
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+DOCUMENT = 360
+"""Characters of a document that a sample shows."""
 
 
 def report_html(report: Report) -> str:
@@ -80,14 +82,26 @@ def short(report: Report) -> str:
         f"The highest {measure} is that of “{best.run.name}”: {best.means[measure]:.4f} (95% interval {low:.4f} to "
         f"{high:.4f} over the queries)."
     )
+    lines += [quickest(report)] if len(report.points) > 1 else []
     shares = [judged for each in evaluation.runs if (judged := each.judged[measure]) is not None]
     if shares and min(shares) < 0.9:
         lines.append(
             f"Up to {100 - 100 * min(shares):.0f}% of the documents that count were never judged; they are taken as "
-            "not "
-            "relevant."
+            "not relevant."
         )
-    return "".join(f'<p class="lead">{escape(line)}</p>' for line in lines)
+    return "".join(f'<p class="lead">{escape(line)}</p>' for line in lines if line)
+
+
+def quickest(report: Report) -> str:
+    """The run with the least time a query, as a sentence; "" where no time is known. Not escaped."""
+    known = [(each.milliseconds, each) for each in report.points if each.milliseconds is not None]
+    if not known:
+        return ""
+    spent, point = min(known, key=lambda each: each[0])
+    return (
+        f"The quickest is “{point.name}”: {milliseconds(spent)} a query where many are asked at once, with "
+        f"{report.asked.measure} {point.quality:.4f}."
+    )
 
 
 def compared(report: Report) -> str:
@@ -212,7 +226,7 @@ def sample(report: Report, each: Sample) -> str:
         f'<tr><td class="num">{gold.relevance}</td>'
         + "".join(f'<td class="num">{rank(gold.ranks.get(name))}</td>' for name in pair)
         + f'<td dir="auto"><b>{escape(clip(gold.doc_id, 60))}</b> '
-        f"{escape(each.texts.get(gold.doc_id, 'not in the corpus'))}</td></tr>"
+        f"{escape(clip(each.texts.get(gold.doc_id, 'not in the corpus'), DOCUMENT))}</td></tr>"
         for gold in each.gold
     )
     values = " → ".join(

@@ -11,11 +11,13 @@ from ui.components.corpus_list import corpora_markup
 from ui.components.documents import Page, browser_html, document_html, pager_html, search_words, view_switch
 from ui.components.empty import empty, no_project
 from ui.components.filters import changed_filters, filter_form
+from ui.components.job_panel import draw_jobs
 from ui.components.live import go, live, show
-from ui.components.loader import Loader
+from ui.components.loader import KINDS, Loader
 from ui.components.navigation import navigation
 from ui.components.results import Frame, listing
 from ui.components.subset_menu import SubsetMenu
+from ui.components.test_sets import ACTIONS, SetForms
 from ui.components.text import escape, whole
 from ui.handlers import explain, fields, on, on_load, problem, said
 from ui.session import Context, Place
@@ -41,6 +43,7 @@ class CorpusPage:
         self.context = context
         self.loader = Loader(context)
         self.sets = SubsetMenu(context)
+        self.tests = SetForms(context)
 
     def build(self) -> None:
         with gr.Row(elem_classes="wb-columns"):
@@ -48,6 +51,7 @@ class CorpusPage:
                 self.list = live("corpora")
             with gr.Column(scale=4, min_width=500):
                 self.loader.build()
+                self.tests.build()
                 with gr.Column(visible=False) as self.browser:
                     with gr.Row(elem_classes="wb-querybar"):
                         self.text = gr.Textbox(
@@ -68,10 +72,10 @@ class CorpusPage:
         self.wire()
 
     def wire(self) -> None:
-        forms = [self.loader.documents, self.loader.queries, self.browser]
+        forms = [self.loader.documents, self.loader.queries, self.tests.column, self.browser]
         page = [self.list, *forms, self.text, self.filters, self.wanted, self.rows]
         on_load(self.load, page)
-        on(self.loader.panel.done, self.refresh, None, [self.list, self.leave])
+        on(self.loader.panel.done, self.refresh, None, [self.list, self.leave, self.tests.region])
         on(self.wanted.change, self.browse, self.wanted, [self.rows, self.sets.bar], trigger_mode="always_last")
         changed = [self.text, self.filters, self.wanted, self.rows]
         on(self.text.submit, self.filter_text, [self.wanted, self.text], changed)
@@ -80,8 +84,9 @@ class CorpusPage:
         sets = [*changed, self.sets.bar, self.sets.jobs, self.sets.report]
         on(self.sets.bar.act, self.act_sets, self.wanted, sets, trigger_mode="multiple")
         on(self.rows.turn, self.turn, self.wanted, changed)
-        for region in (self.list, *self.loader.heads):
-            on(region.act, self.act, None, [*forms, self.leave])
+        for region in (self.list, *self.loader.heads, self.tests.region):
+            drawn = [*forms, self.leave, self.tests.region, self.loader.panel, self.loader.report]
+            on(region.act, self.act, None, drawn, trigger_mode="multiple")
         both = [self.panel, self.rows]
         on(self.rows.pick, self.open, self.wanted, both, trigger_mode="always_last")
         on(self.panel.shut, lambda: (gr.update(visible=False, value=""), gr.update(open=-1)), None, both)
@@ -112,14 +117,16 @@ class CorpusPage:
         """What a job has made; the first corpus of a project is opened."""
         project, place = self.context.here(request)
         if not place.corpus:
-            return {}
+            return {self.list: show(first_corpus())}
         if place.query.get("corpus") != place.corpus:
             return {self.leave: go(place.link(PATH))}
-        return {self.list: show(self.list_markup(project, place))}
+        shown = {self.list: show(self.list_markup(project, place))}
+        return shown | {self.tests.region: self.tests.draw(project, place)}
 
     def choose(self, name: str) -> dict[Any, Any]:
-        """Show one of the three parts."""
-        parts = {"documents": self.loader.documents, "queries": self.loader.queries, "browser": self.browser}
+        """Show one of the parts."""
+        parts = {"documents": self.loader.documents, "queries": self.loader.queries, "test-sets": self.tests.column}
+        parts |= {"browser": self.browser}
         return {part: gr.update(visible=each == name) for each, part in parts.items()}
 
     def want(self, place: Place, browse: Browse) -> dict[Any, Any]:
@@ -160,12 +167,19 @@ class CorpusPage:
 
     def act(self, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """A button of the list: one of the forms, or a corpus deleted."""
-        if said(event, "do") in ("documents", "queries", "browser"):
-            # Without a corpus there is nothing to go back to.
-            return self.choose(said(event, "do")) if self.context.place(request).corpus else {}
-        if said(event, "do") != "delete":
-            raise BadInput(f"There is no action “{said(event, 'do')[:40]}” on this page.")
+        action = said(event, "do")
         project, place = self.context.here(request)
+        if action == "test-sets":
+            return self.choose(action) | {self.tests.region: self.tests.draw(project, place)}
+        if action in ("documents", "queries", "browser"):
+            # Without a corpus there is nothing to go back to but the first form.
+            return self.choose(action if place.corpus else "documents")
+        if action in ACTIONS:
+            drawn = self.tests.act(project, place, event)
+            jobs = {self.loader.panel: draw_jobs(self.context, project.name, KINDS), self.loader.report: show("")}
+            return jobs if drawn is None else {self.tests.region: drawn}
+        if action != "delete":
+            raise BadInput(f"There is no action “{action[:40]}” on this page.")
         name = said(event, "name")
         busy = [job.title for job in self.context.jobs.list(project.name) if job.state == "running"]
         if busy:
@@ -235,8 +249,9 @@ def all_text(documents: Any) -> str:
 
 
 def first_corpus() -> str:
-    return empty(
-        "No corpus yet",
+    text = (
         "A corpus is a set of documents: texts, images, or both. Load one at the right; encoding, indexing and "
-        "searching all start from it.",
+        "searching all start from it."
     )
+    other = "<button class='btn small' data-do='test-sets'>Load a test set’s folder</button>"
+    return f"{empty('No corpus yet', text)}<div class='row top'>{other}</div>"

@@ -107,7 +107,7 @@ class EvaluatePage:
         """Queue a run of each ticked pipeline, or the import of a file. Raises `BadInput` where nothing was given."""
         name = entered.get("name", "").strip()
         if action == "import":
-            path = entered.get("path", "").strip()
+            path = entered.get("file", "").strip()  # “path” itself is refused by Gradio
             if not path or not name:
                 raise BadInput("An import needs the path of a file and a name for the run.", "Fill in both.")
             arguments = {"name": name, "path": str(Path(path).expanduser().absolute()), "query_set": view.query_set}

@@ -72,6 +72,9 @@ class MinePage:
             self.search = draw_form(MiningSpec, "mine", skip=skip, choices=choices)
         self.found = live("mine-found")
         self.rules = draw_form(MiningSpec, "mine", skip=SEARCHED)
+        for each in self.rules.components:
+            if isinstance(each, gr.Number) and each.value is None:
+                each.placeholder = "off"
         with gr.Row(elem_classes="bar-row mi-go"):
             self.name = gr.Textbox(
                 "", label="Name of the set", placeholder="from its settings", elem_id="mine-name", max_lines=1, scale=2

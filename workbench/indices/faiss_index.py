@@ -157,6 +157,10 @@ def _prepare(index: Any, spec: IndexSpec) -> bool:
         _prepare(index.quantizer, spec)
     if hasattr(index, "pq"):
         index.pq.cp.seed = spec.seed
+    if hasattr(index, "do_polysemous_training"):
+        # It numbers the centroids anew, for a search by Hamming distance that is never asked for, and takes minutes:
+        # 31 s instead of 0.2 s for IVF8,PQ8 over 2,834 vectors of 384 dimensions, with the same rankings and scores.
+        index.do_polysemous_training = False
     if isinstance(index, faiss.IndexHNSW):
         index.hnsw.efConstruction = spec.ef_construction
         index.hnsw.rng = faiss.RandomGenerator(spec.seed)

@@ -97,7 +97,7 @@ def export_labels(
         images=images.count,
         bytes=sum(Path(each).stat().st_size for each in written.files),
         seconds=round(time.monotonic() - started, 3),
-        warnings=_warnings(written, found),
+        warnings=[*_warnings(written, found), *_of_images(plan, choice, images.count)],
     )
     told: dict[str, Any] = {"format": format, "query_set": info.name}
     told["label_sets"] = [asdict(each) for each in plan.chosen]
@@ -152,21 +152,36 @@ def _tools() -> dict[str, str]:
 
 def _warnings(written: Written, found: Findings) -> list[str]:
     """One sentence for each thing that is not in the file, or is in it and should be known."""
-    said = [f"{count:,} queries are left out: {reason}." for reason, count in written.left_out.items()]
+    said = [f"Queries left out: {count:,} ({reason})." for reason, count in written.left_out.items()]
     if written.short:
-        said.append(f"{written.short:,} queries have fewer negatives than were asked for.")
+        said.append(f"Queries with fewer negatives than were asked for: {written.short:,}.")
     for pairs, sentence in (
-        (found.undecided, "pairs are left out because people disagree evenly"),
-        (found.unknown, "judgments are left out because the corpus has no such document"),
-        (found.stale, "judgments were given of an earlier text of their document"),
-        (found.outranking, "negatives scored higher than a positive of their query, and may be positives"),
+        (found.undecided, "Pairs left out because people disagree evenly"),
+        (found.unknown, "Judgments left out because the corpus has no such document"),
+        (found.stale, "Judgments of an earlier text of their document"),
+        (found.outranking, "Negatives that scored higher than a positive of their query, and may be positives"),
     ):
         if pairs.count:
             some = ", ".join(f"{pair.query_id} / {pair.doc_id}" for pair in pairs.pairs)
-            said.append(f"{pairs.count:,} {sentence}: {some}{' …' if pairs.count > len(pairs.pairs) else ''}.")
+            said.append(f"{sentence}: {pairs.count:,} ({some}{' …' if pairs.count > len(pairs.pairs) else ''}).")
     if found.settled:
-        said.append(f"{found.settled:,} documents gave way to the same text in a preferred label set.")
+        said.append(f"Documents that gave way to the same text in a preferred label set: {found.settled:,}.")
     return said
+
+
+def _of_images(plan: "Plan", choice: LabelChoice, count: int) -> list[str]:
+    """Whether the `count` images are in what was written, where there are any to write."""
+    if not (plan.corpus.has_images and plan.export.needs_text):
+        return []
+    if choice.images == "none":
+        return ["The corpus has images, and they are not in this export: it holds the texts alone."]
+    if not count:
+        return ["The corpus has images, but what is in this export has none."]
+    where = {
+        "copy": "Their copies must go with it wherever it goes.",
+        "reference": "Their paths lead into this project, from where the export is now.",
+    }
+    return [f"Images named in this export: {count:,}. {where[choice.images]} Trainers of texts alone ignore them."]
 
 
 def is_usual(info: LabelSetInfo) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import corpora, judgments, label_sets, query_sets
-from workbench.errors import NotFound
+from workbench.errors import BadInput, NotFound
 from workbench.judgments import Judgment
 from workbench.label_sets import Kind
 from workbench.project import Project
@@ -21,7 +21,7 @@ from workbench.workflows.training_groups import Findings, training_groups
 
 SHOWN = 3
 """Queries and lines of a file that are shown."""
-LOOKED_AT = 50
+LOOKED_AT = 1000
 """Queries that are read to find `SHOWN` with a positive and a negative."""
 _LINE, _TEXT, _LISTED = 1200, 120, 4  # characters of a line and of a text, entries of a list that are shown
 
@@ -75,19 +75,26 @@ def preview_labels(
 ) -> Preview:
     """The first rows as `export_labels` would write them to `out` in the project's `exports/` ("": its usual name).
 
-    They are written, to a folder that is gone afterwards. Parquet is shown as lines of JSON. Raises as `export_labels`.
+    They are written, to a folder that is gone afterwards. Parquet is shown as lines of JSON. Raises as `export_labels`;
+    where nothing is left to write it has only read the first `LOOKED_AT` queries, and says so.
     """
     plan = planned(project, query_set, format, project.exports / out if out else None, choice, spec)
     export, path = plan.export, plan.path
     shown = path.with_suffix(export.suffixes[0]) if export.suffixes else path
-    seen: list[TrainingGroup] = []
+    seen: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="wb-preview-") as folder,
         carried_images(project, path, choice.images, in_folder=not export.suffixes, dry=True) as images,
     ):
         groups = training_groups(project, replace(plan.wanted(images.placed), hasty=True), Findings())
         documents = islice(documents_of(project, plan.corpus, images.placed), SHOWN)
-        written = export.write(Path(folder, shown.name), _few(groups, seen), documents)
+        try:
+            written = export.write(Path(folder, shown.name), _few(groups, seen), documents)
+        except BadInput as error:
+            if len(seen) < LOOKED_AT:
+                raise
+            told = f"None of the first {LOOKED_AT:,} judged queries would have a row."
+            raise BadInput(told, "Later ones may: the export itself reads them all.") from error
         files = [(_named(Path(each), Path(folder), path, shown), _lines(Path(each))) for each in written.files]
     return Preview(files, len(seen), written.left_out, plan.prompts)
 
@@ -109,11 +116,11 @@ def contested(
     return found
 
 
-def _few(groups: Iterator[TrainingGroup], seen: list[TrainingGroup]) -> Iterator[TrainingGroup]:
-    """Groups until `SHOWN` have both sides, `LOOKED_AT` at most; each is noted in `seen`."""
+def _few(groups: Iterator[TrainingGroup], seen: list[str]) -> Iterator[TrainingGroup]:
+    """Groups until `SHOWN` have both sides, `LOOKED_AT` at most; the id of each is noted in `seen`."""
     whole = 0
     for group in islice(groups, LOOKED_AT):
-        seen.append(group)
+        seen.append(group.query.query_id)
         yield group
         whole += bool(group.positives and group.negatives)
         if whole == SHOWN:

@@ -65,6 +65,14 @@ def called(project, *words: str) -> dict:
     return json.loads(done.stdout)
 
 
+def test_a_new_run_is_measured_by_its_job_so_that_the_page_only_reads(made, monkeypatch):
+    project, *_ = made
+    run_queries(project, "asked", BM25, k=7, name="seven")
+    monkeypatch.setattr(evaluating, "_computed", lambda *_: pytest.fail("measured when it was looked at"))
+    found = evaluate(project, ["seven"])
+    assert list(found.figures("seven").values) == ["nDCG@10", "R@100", "RR@10"]
+
+
 def test_the_figures_are_those_of_an_independent_script(made, tmp_path):
     """From the command line: run with a TREC file, evaluate; a script reads the BEIR folder and that file."""
     project, _, folder = made

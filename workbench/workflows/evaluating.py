@@ -15,7 +15,18 @@ from workbench import corpora, label_sets, query_sets, runs
 from workbench.corpora import CorpusInfo
 from workbench.db import judgments as judgments_table
 from workbench.db import queries as queries_table
-from workbench.evaluation import Measure, Qrels, bounds, judge, judged_share, measured, rolled_up, without_own
+from workbench.evaluation import (
+    DEFAULT,
+    Measure,
+    Qrels,
+    bounds,
+    judge,
+    judged_share,
+    measured,
+    parse_measures,
+    rolled_up,
+    without_own,
+)
 from workbench.judged import judged
 from workbench.project import Project
 from workbench.runs import RunInfo
@@ -236,6 +247,12 @@ def figures_of(project: Project, run: RunInfo, measures: Sequence[Measure], judg
             bounded = values.size > 0 and bool(np.isfinite(low).all())
             figures.bounds[name] = (float(low.mean()), float(high.mean())) if bounded else None
     return figures
+
+
+def measure_first(project: Project, run: RunInfo) -> None:
+    """Keep the usual measures of a new run under every judgment there is, so that Evaluate only reads them."""
+    judgments = Judgments(project, run.query_set, None, EvaluateOptions(), run.artifact.folder)
+    figures_of(project, run, parse_measures(DEFAULT), judgments)
 
 
 def _computed(

@@ -16,6 +16,7 @@ from workbench.runs import Block, RunInfo
 from workbench.specs import PipelineSpec, fingerprint
 from workbench.types import Content, Progress, Ranking, SkippedRow, no_progress
 from workbench.workflows.batches import BatchPipeline
+from workbench.workflows.evaluating import measure_first
 from workbench.workflows.stages import Clock
 from workbench.workflows.trec_runs import export_run, import_run
 from workbench.workflows.variants import lend_run
@@ -86,6 +87,7 @@ def run_queries(
         draft.commit(told | _manifest(batches, draft))
     found = runs.find(project.db, project.artifacts, runs.add(project.db, called, info.id, draft.id))
     lend_run(project, info, found.name, draft.id)
+    measure_first(project, found)
     made = found.manifest
     return RunReport(found.name, found.id, made["queries"], made["seconds"], made["empty"], made["warnings"])
 

@@ -22,6 +22,7 @@ from workbench.project import Project, check_name
 from workbench.runs import Block
 from workbench.types import Progress, SkippedRow, no_progress
 from workbench.vectors import write_durably
+from workbench.workflows.evaluating import measure_first
 from workbench.workflows.sources import Skips, hash_files, sources_told
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def import_run(
             told = {"corpus": {"name": corpus.name, "version": corpus.version, "id": corpus.id}}
             draft.commit(manifest | seconds | told | {"query_set": info.name, "queries": info.queries})
     found = runs.find(project.db, project.artifacts, runs.add(project.db, name, info.id, draft.id))
+    measure_first(project, found)
     made = found.manifest
     known = ("queries", "seconds", "empty", "warnings", "skipped", "unknown_documents", "unknown_queries", "duplicates")
     skipped = [SkippedRow(**row) for row in made["skipped_rows"]]

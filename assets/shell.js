@@ -104,8 +104,9 @@
     };
     element.addEventListener('click', (event) => {
       if (event.target.closest('.wb-flip')) { flip(); return; }
-      const source = event.target.closest('[data-do]');
-      if (!source || source.disabled || source.getAttribute('aria-disabled') === 'true') return;
+      // A link inside a row that can be clicked is a link.
+      const source = event.target.closest('[data-do], a[href]');
+      if (!source || !source.dataset.do || source.disabled || source.getAttribute('aria-disabled') === 'true') return;
       event.preventDefault();
       menu = source.closest('details.menu');
       source.setAttribute('aria-busy', 'true');

@@ -354,3 +354,20 @@ def test_where_nothing_fits_the_smallest_is_offered():
     (only,) = suggest_factories(10_000_000, 768, 1)
     assert only.factory.endswith(",RaBitQ")
     assert only.bytes > 2**20
+
+
+@pytest.mark.parametrize("factory", ["IVF16_HNSW8,SQ8", "IVF16,RaBitQ,Refine(SQ8)", "IVF16,PQ8x4"])
+def test_a_query_starts_no_threads_to_read_mapped_lists(built, tmp_path, queries, factory):
+    built(factory).save(tmp_path / "i")
+    opened = FaissIndex.open(tmp_path / "i")
+    lists = faiss.downcast_InvertedLists(faiss.try_extract_index_ivf(opened._index).invlists)
+    assert isinstance(lists, faiss.OnDiskInvertedLists) and lists.prefetch_nthread == 0
+    before = built(factory).search(queries[:3], 5)
+    assert [each.ordinals.tolist() for each in opened.search(queries[:3], 5)] == [
+        each.ordinals.tolist() for each in before
+    ]
+
+
+@pytest.mark.parametrize("factory", ["IVF16,PQ8x4", "PQ8x4"])
+def test_centroids_are_not_numbered_for_polysemous_search(built, factory):
+    assert built(factory)._index.do_polysemous_training is False

@@ -10,8 +10,8 @@ from ui.components.text import escape
 if TYPE_CHECKING:
     from workbench.workflows.index_lab import TrialRow
 
-WIDTH, HEIGHT = 640, 330
-LEFT, RIGHT, TOP, BOTTOM = 52, 22, 18, 40
+WIDTH, HEIGHT = 640, 344
+LEFT, RIGHT, TOP, BOTTOM = 52, 26, 32, 40
 SMALL, LARGE = 7.0, 21.0
 """Radii of bubbles; their area stands for memory."""
 
@@ -84,7 +84,7 @@ def axes(rows: "Sequence[TrialRow]") -> str:
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f"<text class='lab-name' x='{middle}' y='{HEIGHT - 6}' text-anchor='middle'>median ms of one query, ")
     parts.append("one thread (log) → slower</text>")
-    parts.append(f"<text class='lab-name' x='{LEFT - 44}' y='{TOP - 6}'>recall ↑</text>")
+    parts.append(f"<text class='lab-name' x='{LEFT - 44}' y='{TOP - 18}'>recall ↑</text>")
     return "".join(parts)
 
 
@@ -98,8 +98,8 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def curve(rows: "Sequence[TrialRow]", places: Sequence[Point], factory: str, colour: str) -> str:
-    """A thin line through the trials of one index, from quick to slow."""
-    points = sorted(place for each, place in zip(rows, places, strict=True) if each.factory == factory)
+    """A thin line through the trials of one index, in the order of their settings."""
+    points = [place for each, place in zip(rows, places, strict=True) if each.factory == factory]
     if len(points) < 2:
         return ""
     return f"<polyline class='lab-curve' style='stroke:{colour}' points='{joined(points)}'/>"

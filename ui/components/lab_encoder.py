@@ -52,7 +52,8 @@ class EncoderTab:
         address = asset_url("lab_encoder.mjs")
         self.result.js_on_load = SCRIPT + f"import('{address}').then(m => m.mount(element, {{watch}}));"
         on_load(self.load, [self.form, self.result])
-        on(self.form.act, self.edit, None, [self.form, self.panel, self.result])
+        # Choosing and then pressing the button is two events: the second must not be dropped.
+        on(self.form.act, self.edit, None, [self.form, self.panel, self.result], trigger_mode="multiple")
         on(self.result.act, self.act, None, self.result)
         on(self.panel.done, self.finished, None, self.result)
 

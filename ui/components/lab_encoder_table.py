@@ -48,8 +48,8 @@ def table_html(cells: "Sequence[EncoderCell]") -> str:
     )
     rows = "".join(row_html(each) for each in cells)
     return (
-        f"<div class='scroll'><table class='grid le-table'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
-        "</table></div>"
+        "<section class='panel scroll'><table class='grid le-table'><thead><tr>"
+        f"{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
     )
 
 
@@ -99,8 +99,8 @@ def grid_html(cells: "Sequence[EncoderCell]") -> str:
         for name in encoders
     )
     return (
-        "<h3 class='above'>Encoders × corpora</h3><div class='scroll'><table class='grid'><thead><tr><th>encoder</th>"
-        f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        "<h3 class='above'>Encoders × corpora</h3><section class='panel scroll'><table class='grid'><thead><tr>"
+        f"<th>encoder</th>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
     )
 
 
@@ -138,9 +138,10 @@ def card_html(cell: "EncoderCell", view: EncoderLabView, quality: str, axes: Axe
     return (
         f"<section class='panel le-card' data-key='card {escape(cell.id)}'><header><h3>{escape(clip(cell.encoder, 60))}"
         f"</h3><span class='facts'>{''.join(f'<span>{each}</span>' for each in facts)}</span></header>"
-        f"{notes}{histogram_html(cell.encoder, told['scores'], view.at.get(cell.encoder))}"
-        f"{curve_svg(cell.encoder, told['curve'], quality, axes)}{truncation_html(told)}"
-        f"{lengths_html(told)}{hubs_html(told)}{curve_table(told)}{speed_html(told)}</section>"
+        f"{notes}<div class='le-two'><div>"
+        f"{histogram_html(cell.encoder, told['scores'], view.at.get(cell.encoder))}{lengths_html(told)}"
+        f"{hubs_html(told)}</div><div>{curve_svg(cell.encoder, told['curve'], quality, axes)}{curve_table(told)}"
+        f"{truncation_html(told)}</div></div>{speed_html(told)}</section>"
     )
 
 

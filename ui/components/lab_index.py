@@ -24,13 +24,20 @@ from workbench.workflows.artifacts import delete_artifact
 
 NAME, TITLE = "index", "Indices"
 KINDS = ("index-lab",)
-# The address follows what is shown, so that a reload and a colleague see the same.
+# The address follows what is shown, so that a reload and a colleague see the same; a trial that was clicked comes into
+# view where it would be drawn below the window.
 FOLLOW = """
+element.addEventListener('click', event => {
+  const at = event.target.closest('[data-do], a');
+  if (at?.matches('tr, .lab-dot, .lab-more button')) element.dataset.seek = '1'; });
 watch('markup', () => { const told = element.querySelector('[data-address]');
   if (!told) return;
   const theme = new URLSearchParams(location.search).get('__theme');
   const kept = theme ? `&__theme=${encodeURIComponent(theme)}` : '';
-  history.replaceState(history.state, '', told.dataset.address + kept); });
+  history.replaceState(history.state, '', told.dataset.address + kept);
+  const detail = element.querySelector('.lab-detail'), top = detail?.getBoundingClientRect().top;
+  if (element.dataset.seek && (top < 0 || top > innerHeight - 160)) detail.scrollIntoView({behavior: 'smooth'});
+  delete element.dataset.seek; });
 """
 
 
@@ -52,7 +59,8 @@ class IndexTab:
         self.result = live("lab-result")
         self.result.js_on_load = SCRIPT + FOLLOW
         on_load(self.load, [self.form, self.result])
-        on(self.form.act, self.edit, None, [self.form, self.check, self.panel])
+        # Typing and then pressing the button is two events: the second must not be dropped while the first is at work.
+        on(self.form.act, self.edit, None, [self.form, self.check, self.panel], trigger_mode="multiple")
         on(self.result.act, self.act, None, self.result)
         on(self.panel.done, self.finished, None, self.result)
 

@@ -129,9 +129,7 @@ def row_html(shown: Shown, n: int) -> str:
         ("", f"<span class='lab-no' style='background:{colour}'>{n}</span><code>{escape(row.trial)}</code>"
              f"{front if row.front else ''}"),
         ("num", f"<b>{row.recall:.4f}</b>"),
-        ("num", f"{row.p50:.3g}"),
-        ("num", f"{row.p95:.3g}"),
-        ("num", f"{row.p99:.3g}"),
+        *(("num", milliseconds(each)) for each in (row.p50, row.p95, row.p99)),
         ("num", f"{row.qps:,.0f}"),
         ("num", duration(row.build_seconds) if row.index else "–"),
         ("num", f"{size(row.memory_bytes)}{bar(row.memory_bytes / most)}"),
@@ -161,6 +159,11 @@ def adopt_html(shown: Shown, n: int, row: "TrialRow") -> str:
         f"title='Search with this index and these settings from now on'>Adopt</button> "
         f"<a class='btn small' href='{link}'>Search</a>"
     )
+
+
+def milliseconds(value: float) -> str:
+    """ "0.083", "1.24", "12.4", "1,240": with three figures, thousandths at most."""
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:,.{value < 100:d}f}"
 
 
 def bar(part: float) -> str:

@@ -15,7 +15,7 @@ PATH, TAB = "/laboratory", "index"
 SORTS = (
     "number", "recall", "p50", "p95", "p99", "qps", "build_seconds", "memory_bytes", "disk_bytes", "scored", "changed",
 )  # fmt: skip
-SHOWN = 10
+SHOWN = 5
 """Changed queries shown at once."""
 
 

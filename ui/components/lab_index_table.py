@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HEADS = (
     ("number", "Trial", "Index and search settings"),
-    ("recall", "Recall", "Share of the exact neighbours that were found, or others as good"),
+    ("recall", "Recall", "Share of the k found that score no less than the exact k-th, within 0.001 (ann-benchmarks)"),
     ("p50", "p50 ms", "Median of one query alone, on one thread"),
     ("p95", "p95", "One query in 20 takes longer"),
     ("p99", "p99", "One query in 100 takes longer"),

@@ -13,6 +13,7 @@ from workbench.types import Query
 from workbench.workflows import reranking, running, trec_runs
 from workbench.workflows.encode import encode_corpus
 from workbench.workflows.index import build_index
+from workbench.workflows.queries import delete_query_set, import_queries
 from workbench.workflows.running import (
     delete_run,
     export_run,
@@ -155,6 +156,16 @@ def test_names_change_and_runs_go(project):
     delete_run(project, "shorter")
     with pytest.raises(NotFound):
         get_run(project, "shorter")
+
+
+def test_a_query_set_goes_with_its_runs(project, tmp_path):
+    (tmp_path / "short.jsonl").write_text('{"id": "a", "text": "harbour"}\n')
+    import_queries(project, "short-lived", tmp_path / "short.jsonl", "words")
+    run_queries(project, "short-lived", BM25, k=2, name="gone-soon")
+    folder = get_run(project, "gone-soon").artifact.folder
+    assert folder.is_dir()
+    delete_query_set(project, "short-lived")
+    assert not folder.exists() and "gone-soon" not in [each.name for each in list_runs(project)]
 
 
 # TREC files

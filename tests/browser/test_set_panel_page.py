@@ -59,3 +59,10 @@ def test_a_set_is_made_varied_and_read_and_a_folder_is_loaded(page, site, atelie
     page.locator(".ts-made a", has_text="Open the corpus").click()
     page.wait_for_selector("#rows .wb-row")
     assert "corpus=air" in page.url
+
+    page.goto(site.page("/corpus", project="atelier", corpus="things"))
+    row = page.locator(".wb-corpus .row", has_text="things-title-typos")
+    row.locator("summary").click()
+    row.locator("[data-do=delete-queries]").click()
+    page.wait_for_function("!document.body.innerText.includes('things-title-typos')")
+    assert [each.name for each in corpus.list_query_sets(project, "things")] == ["things-title"]

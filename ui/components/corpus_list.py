@@ -12,6 +12,9 @@ from ui.session import Place
 if TYPE_CHECKING:
     from workbench.workflows.corpus import CorpusInfo
 
+WITH_CORPUS = "all its versions, embeddings, indices, queries and judgments"
+WITH_QUERIES = "its judgments and runs"
+
 
 def corpora_markup(
     corpora: "Sequence[CorpusInfo]", place: Place, queries: Mapping[str, int], versions: Sequence[int] = ()
@@ -30,12 +33,13 @@ def corpus_card(info: "CorpusInfo", place: Place, queries: Mapping[str, int], ve
     here = info.name == place.corpus.partition("@")[0]
     kind = '<span class="tag">images</span>' if info.has_images else ""
     columns = listed([f"{name} ({kind})" for name, kind in info.columns.items()], 6)
-    sets = "".join(f"<div>queries: <b>{escape(name)}</b> {count:,}</div>" for name, count in queries.items())
+    sets = "".join(query_set_row(name, count) for name, count in queries.items())
     detail = (
         f'<div class="dim break">{escape(clip(columns, 300)) or "no metadata columns"}</div>'
         f'<div class="dim break" title="from {escape(clip(info.source, 300))}">'
         f"{escape(clip(PurePath(info.source).name, 80))}</div>{sets}"
-        f"{version_links(info.name, place, versions)}{import_notes(info.report)}{deletion(info.name)}"
+        f"{version_links(info.name, place, versions)}{import_notes(info.report)}"
+        f'<div class="foot">{deletion(info.name, "delete", WITH_CORPUS)}</div>'
         if here
         else ""
     )
@@ -67,13 +71,19 @@ def version_links(name: str, place: Place, versions: Sequence[int]) -> str:
     return f"<div>versions: {links}</div>"
 
 
-def deletion(name: str) -> str:
-    """Delete, asked twice: the question stands in a menu."""
-    question = f"Delete “{name}” with all its versions, embeddings, indices, queries and judgments?"
+def query_set_row(name: str, count: int) -> str:
     return (
-        '<div class="foot"><details class="menu left"><summary class="btn small danger">Delete…</summary>'
-        f'<div class="pop"><p>{escape(question)} This cannot be undone.</p><div class="row">'
-        f'<button class="btn danger" data-do="delete" data-name="{escape(name)}">'
+        f'<div class="row">queries: <b class="break">{escape(name)}</b> {count:,}<span class="spring"></span>'
+        f"{deletion(name, 'delete-queries', WITH_QUERIES)}</div>"
+    )
+
+
+def deletion(name: str, action: str, what: str) -> str:
+    """Delete, asked twice: the question stands in a menu."""
+    return (
+        '<details class="menu left"><summary class="btn small danger">Delete…</summary>'
+        f'<div class="pop"><p>Delete “{escape(name)}” with {what}? This cannot be undone.</p><div class="row">'
+        f'<button class="btn danger" data-do="{action}" data-name="{escape(name)}">'
         f"Delete {escape(clip(name, 40))}</button>"
-        "</div></div></details></div>"
+        "</div></div></details>"
     )

@@ -178,12 +178,15 @@ class CorpusPage:
             drawn = self.tests.act(project, place, event)
             jobs = {self.loader.panel: draw_jobs(self.context, project.name, KINDS), self.loader.report: show("")}
             return jobs if drawn is None else {self.tests.region: drawn}
-        if action != "delete":
+        if action not in ("delete", "delete-queries"):
             raise BadInput(f"There is no action “{action[:40]}” on this page.")
         name = said(event, "name")
         busy = [job.title for job in self.context.jobs.list(project.name) if job.state == "running"]
         if busy:
             raise BadInput(f"“{name}” was not deleted: “{busy[0]}” is running.", "Cancel the job first.")
+        if action == "delete-queries":
+            corpora.delete_query_set(project, name)
+            return {self.leave: go(place.link(PATH))}
         corpora.delete_corpus(project, name)
         return {self.leave: go(Place(place.project).link(PATH))}
 

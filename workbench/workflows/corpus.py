@@ -20,10 +20,16 @@ from workbench.specs import NO_COLUMN, ImportSpec, fingerprint
 from workbench.types import Document, Filter, Progress, Scalar, SkippedRow, no_progress
 from workbench.workflows.given import store_vectors
 from workbench.workflows.map_labels import forget_labels
-from workbench.workflows.queries import QueryReport, import_queries, list_queries, list_query_sets
+from workbench.workflows.queries import (
+    QueryReport,
+    delete_query_set,
+    import_queries,
+    list_queries,
+    list_query_sets,
+)
 from workbench.workflows.sources import Skips, hash_files, sources_told, store_images
 
-__all__ = ["CorpusInfo", "QueryReport", "import_queries", "list_queries", "list_query_sets"]
+__all__ = ["CorpusInfo", "QueryReport", "delete_query_set", "import_queries", "list_queries", "list_query_sets"]
 
 IMPORT_VERSION = 1
 """Part of a source's fingerprint: raise it where the same bytes would become other documents."""

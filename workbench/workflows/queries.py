@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from workbench import corpora, query_sets
+from workbench import corpora, query_sets, runs
 from workbench.db import WRITE_BATCH
 from workbench.errors import NotFound
 from workbench.project import Project, check_name
@@ -198,4 +198,7 @@ def judged_query(project: Project, query_set: str, at: int) -> JudgedQuery:
 
 def delete_query_set(project: Project, name: str) -> None:
     """Delete a query set with its judgments and runs. Raises `NotFound`."""
-    query_sets.delete(project.db, project.media, query_sets.find(project.db, name).id)
+    info = query_sets.find(project.db, name)
+    for run in runs.listed(project.db, project.artifacts, info.id):
+        runs.delete(project.db, project.artifacts, run)
+    query_sets.delete(project.db, project.media, info.id)

@@ -5,6 +5,7 @@ const KEYS = {
   a: "left", ArrowLeft: "left", b: "right", ArrowRight: "right", t: "tie", x: "bad", u: "undo", Backspace: "undo",
 };
 const TYPING = "input, textarea, select, [contenteditable]:not([contenteditable=false]), [role=listbox], [role=combobox]";
+const PATIENCE = 5000;   // ms
 
 export function mount(element, { watch, act }) {
   const gone = new Set();    // voted on here: hidden, also where an answer that is older shows them again
@@ -43,6 +44,8 @@ export function mount(element, { watch, act }) {
       if (!stored.has(waiting.get(answer))) gone.delete(waiting.get(answer));
       waiting.delete(answer);
     }
+    // Of two answers that come at once the page sees only one; what is stored needs none of its own.
+    for (const [vote, number] of waiting) if (stored.has(number)) waiting.delete(vote);
     if (answer && answer === asking) {
       asking = "";
       const pending = new Set(waiting.values());
@@ -59,6 +62,15 @@ export function mount(element, { watch, act }) {
   function ask(what) {
     asking = `${what}-${++sent}`;
     act({ do: what, answer: asking });
+    setTimeout(missed, PATIENCE, asking);
+  }
+
+  // No answer was seen to a vote, an undo or a look: see what is stored.
+  function missed(answer) {
+    if (!waiting.delete(answer) && asking !== answer) return;
+    if (asking === answer) asking = "";
+    if (!asking && board()) ask("look");
+    paint();
   }
 
   function undo() {
@@ -78,6 +90,7 @@ export function mount(element, { watch, act }) {
     const { number } = pair.dataset, answer = `vote-${++sent}`;
     gone.add(number);
     waiting.set(answer, number);
+    setTimeout(missed, PATIENCE, answer);
     act({ do: "vote", number, choice, answer, annotator: window.wb.store.get("wb.annotator") || "me" });
     paint();
     const top = element.getBoundingClientRect().top;

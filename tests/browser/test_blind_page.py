@@ -6,6 +6,7 @@ import re
 import pytest
 import sqlalchemy as sa
 
+from ui.components.assets import asset_url
 from workbench.db import votes as table
 from workbench.project import Workspace
 from workbench.workflows import blind, corpus
@@ -141,6 +142,32 @@ def test_undo_brings_the_pair_back(page, site, duel):
     page.wait_for_selector(f"{NOW}[data-number='3']")
     page.wait_for_function("document.querySelector('.bl-pair[data-now] .bl-saved').textContent === '2 of 10 saved'")
     assert [(row["number"], row["choice"]) for row in stored(duel, session)] == [(1, "left"), (2, "tie")]
+
+
+def test_two_answers_that_come_at_once_are_seen_as_one_and_undo_still_works(page, site, duel):
+    """Gradio shows only the later of two values that arrive together: its answer is to the second vote alone."""
+    page.goto(site.page("/blind", project="duel"))
+    page.wait_for_function("window.wb")
+    asked = page.evaluate(
+        """async (address) => {
+            const element = document.createElement("div"), asked = [];
+            element.innerHTML = "<div class=bl-board data-voted='' data-saved=''></div>" + [1, 2, 3].map((n) =>
+                `<div class=bl-pair data-number=${n}><i class=bl-saved></i><button data-vote=undo></button>` +
+                "<input class=bl-annotator></div>").join("");
+            document.body.append(element);
+            let answered;
+            const { mount } = await import(address);
+            mount(element, { watch: (_, then) => { answered = then; }, act: (data) => asked.push(data.do) });
+            const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+            press("a"); press("b");
+            Object.assign(element.querySelector(".bl-board").dataset, { answer: "vote-2", voted: "1,2" });
+            answered();
+            press("u");
+            return asked;
+        }""",
+        asset_url("blind.mjs"),
+    )
+    assert asked == ["vote", "vote", "undo"]
 
 
 def test_keys_rest_in_inputs_and_with_modifiers(page, site, duel):

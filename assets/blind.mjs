@@ -61,7 +61,8 @@ export function mount(element, { watch, act }) {
 
   function ask(what) {
     asking = `${what}-${++sent}`;
-    act({ do: what, answer: asking });
+    // The vote that was given last here: votes may have been stored in another order.
+    act({ do: what, answer: asking, number: what === "undo" && gone.size ? [...gone].at(-1) : "" });
     setTimeout(missed, PATIENCE, asking);
   }
 

@@ -178,6 +178,15 @@ def test_undo_takes_back_the_last_vote_made(project):
     assert blind.voted_numbers(project, other) == [3]
 
 
+def test_undo_takes_back_the_vote_that_is_named_though_another_was_stored_after_it(project):
+    session = blind.start_round(project, "birds", SYSTEMS, WORDS, 3)
+    for number in (2, 1):
+        blind.vote(project, session, number, "left")
+    assert blind.undo(project, session, 3) is None
+    assert blind.undo(project, session, 2) == 2
+    assert blind.voted_numbers(project, session) == [1]
+
+
 def test_three_systems_meet_in_pairs(project):
     session = blind.start_round(project, "birds", {**SYSTEMS, "raw": RAW}, WORDS, 9, seed=2)
     played = blind.open_round(project, session)

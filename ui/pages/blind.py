@@ -55,7 +55,7 @@ def build(context: Context) -> None:
         answer = said(event, "answer")[:40]
         try:
             if action == "undo":
-                blind.undo(project, session)
+                blind.undo(project, session, whole(event, "number") if said(event, "number") else None)
             elif action == "vote":
                 choice: Any = said(event, "choice")
                 blind.vote(project, session, whole(event, "number"), choice, said(event, "annotator")[:60])

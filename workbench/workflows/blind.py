@@ -245,10 +245,15 @@ def vote(project: Project, session: str, number: int, choice: Choice, annotator:
         raise NotFound(f"The corpus “{played.corpus}” of this round was deleted.", "Start a new round.") from error
 
 
-def undo(project: Project, session: str) -> int | None:
-    """Take the last vote of a round back; its number, or None where there is none. Raises `NotFound`."""
+def undo(project: Project, session: str, number: int | None = None) -> int | None:
+    """Take the vote on pair `number` of a round back, else the last; its number, or None where there is none.
+
+    Quick votes may be stored in another order than they were given in. Raises `NotFound`.
+    """
     played = open_round(project, session)
     last = sa.select(votes.c.id).where(votes.c.session == played.id).order_by(votes.c.at.desc(), votes.c.id.desc())
+    if number is not None:
+        last = last.where(votes.c.number == number)
     with project.db.write() as connection:
         doomed = sa.delete(votes).where(votes.c.id == last.limit(1).scalar_subquery()).returning(votes.c.number)
         number = connection.execute(doomed).scalar_one_or_none()
